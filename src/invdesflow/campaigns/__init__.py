@@ -1,0 +1,1 @@
+"""Campaigns: the flows that cross rooms, and their recipes."""

@@ -1,0 +1,1 @@
+"""Crystal structures: safe reading and decoding, identity, and geometric checks."""

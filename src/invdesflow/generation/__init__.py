@@ -1,0 +1,1 @@
+"""New crystals: substitution, validity gates, duplicates and novelty."""

@@ -1,0 +1,1 @@
+"""Interatomic potentials: relaxation, elemental references, formation energy and hull."""

@@ -1,0 +1,1 @@
+"""Models that rank candidates before any first-principles calculation."""

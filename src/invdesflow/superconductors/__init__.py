@@ -1,0 +1,1 @@
+"""Known superconductors: document model, prototypes, the literature catalogue and importers."""

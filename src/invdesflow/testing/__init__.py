@@ -1,0 +1,1 @@
+"""Fixtures that other projects can import."""
