@@ -1,0 +1,206 @@
+"""`Database`: the one door to the collections, the job store and the blobs."""
+
+import itertools
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from invdesflow.database.collection import Collection
+from invdesflow.database.documents import Document
+from invdesflow.database.failures import driver_errors
+from invdesflow.database.models import COLLECTION_MODELS, document_model
+from invdesflow.database.queries import CandidateFilter, CandidateFilterFields, sort_key
+from invdesflow.database.server import LocalServer
+from invdesflow.database.stores import StoreFile, load_store_file
+from invdesflow.database.summary import SummaryDocument
+from invdesflow.errors import DatabaseError
+from invdesflow.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from jobflow import JobStore
+    from maggma.stores import MongoStore
+    from pymongo.database import Database as RawDatabase
+
+__all__ = ["Database"]
+
+D = TypeVar("D", bound=Document)
+
+
+class Database:
+    """The documents of one store file.
+
+    Opening it starts the local server where the store file says ``server: local`` and creates every index that is
+    missing, before anything is written.
+
+    Parameters
+    ----------
+    stores
+        Store file; by default that of the settings.
+    settings
+        Settings; by default those of this process.
+
+    Raises
+    ------
+    ConfigurationError
+        If the store file is wrong.
+    DatabaseError
+        If the server does not answer or refuses us, or an index cannot be made.
+
+    Examples
+    --------
+    >>> from invdesflow import Database
+    >>> for candidate in Database().candidates(elements=["B", "C"], tc_min=15):  # doctest: +SKIP
+    ...     print(candidate.reduced_formula, candidate.tc_k)
+    """
+
+    def __init__(self, stores: Path | str | None = None, settings: Settings | None = None) -> None:
+        self.settings = settings or get_settings()
+        self.path = Path(stores or self.settings.stores)
+        self.store_file: StoreFile = load_store_file(self.path, self.settings)
+        self.address = self.store_file.address()
+        if self.store_file.server == "local":
+            self.local_server().start()
+        with driver_errors(self.address):
+            self._client: MongoClient[dict[str, Any]] = MongoClient(**self.store_file.client_arguments(), tz_aware=True)
+            self._client.admin.command("ping")
+        self.ensure_indexes()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the server runs on."""
+        self._client.close()
+
+    @classmethod
+    def server_of(cls, settings: Settings) -> LocalServer:
+        """Return the local server that a store file asks for, without connecting.
+
+        Raises
+        ------
+        ConfigurationError
+            If the store file is wrong.
+        DatabaseError
+            If its server is not a local one.
+        """
+        store_file = load_store_file(settings.stores, settings)
+        if store_file.server != "local":
+            raise DatabaseError(
+                f"{settings.stores} names the server {store_file.address()}, which InvDesFlow does not run.",
+                "Start and stop it by its own means.",
+            )
+        return LocalServer(settings.data_dir / "database", store_file.docs_store.host, store_file.docs_store.port)
+
+    def local_server(self) -> LocalServer:
+        """Return the local server of this database (`server_of`)."""
+        return self.server_of(self.settings.model_copy(update={"stores": self.path}))
+
+    @property
+    def raw(self) -> "RawDatabase[dict[str, Any]]":
+        """The pymongo database."""
+        return self._client[self.store_file.docs_store.database]
+
+    def collection(self, model: type[D]) -> Collection[D]:
+        """Return the collection of a document model."""
+        return Collection(self.raw[model.collection], model, self.address)
+
+    def named_collection(self, name: str) -> Collection[Document]:
+        """Return a collection by its name.
+
+        Raises
+        ------
+        DatabaseError
+            If there is no such collection.
+        """
+        if name not in COLLECTION_MODELS:
+            raise DatabaseError(f"There is no collection {name!r}.", f"Use one of {', '.join(COLLECTION_MODELS)}.")
+        return self.collection(document_model(name))
+
+    @cached_property
+    def summary(self) -> Collection[SummaryDocument]:
+        """The flat documents that people query."""
+        return self.collection(SummaryDocument)
+
+    def candidates(
+        self, *, sort: str = "tc", limit: int = 0, **filters: Unpack[CandidateFilterFields]
+    ) -> Iterator[SummaryDocument]:
+        """Stream candidates, one typed document each.
+
+        Parameters
+        ----------
+        sort
+            ``tc``, ``ehull``, ``formation_energy``, ``volume`` or ``updated``.
+        limit
+            At most so many; 0 is all.
+        **filters
+            Fields of `invdesflow.database.queries.CandidateFilter`.
+
+        Raises
+        ------
+        ConfigurationError
+            If a filter is unknown or has a wrong value.
+        """
+        criteria = CandidateFilter.checked(**filters).to_mongo()
+        field, direction = sort_key(sort)
+        unknown_last = [criteria]
+        if direction > 0 and field not in criteria:
+            # MongoDB sorts what is missing before every number; unknown is not the best.
+            unknown_last = [criteria | {field: {"$ne": None}}, criteria | {field: None}]
+        found = itertools.chain.from_iterable(
+            self.summary.find(
+                part, sort=[(field, direction)], limit=limit, time_limit_s=self.settings.query_time_limit_s
+            )
+            for part in unknown_last
+        )
+        yield from itertools.islice(found, limit or None)
+
+    def ensure_indexes(self) -> dict[str, list[str]]:
+        """Create every index of the store file that is missing.
+
+        Returns
+        -------
+        dict
+            Collection -> names of the indexes created now.
+
+        Raises
+        ------
+        DatabaseError
+            If an index cannot be created, for example because documents violate a unique key.
+        """
+        created: dict[str, list[str]] = {}
+        for name, spec in self.store_file.collections.items():
+            collection = self.raw[name]
+            with driver_errors(self.address):
+                present = set(collection.index_information())
+                try:
+                    collection.create_index([(spec.key, 1)], unique=True)
+                    for keys in spec.index_keys():
+                        collection.create_index(keys)
+                except OperationFailure as error:
+                    raise DatabaseError(
+                        f"An index of the collection {name} cannot be created: {str(error).splitlines()[0][:200]}",
+                        "Look for documents with the same key (invdesflow db validate) or drop the conflicting index.",
+                    ) from error
+                created[name] = sorted(set(collection.index_information()) - present - {"_id_"})
+        return {name: indexes for name, indexes in created.items() if indexes}
+
+    def job_store(self) -> "JobStore":
+        """Return jobflow's store for the outputs of jobs; connect it before use."""
+        from jobflow import JobStore
+
+        return JobStore.from_dict_spec(self.store_file.job_store_spec())
+
+    def maggma_store(self, name: str) -> "MongoStore":
+        """Return a maggma store of one collection, for builders. It holds the credentials: do not serialise it."""
+        from maggma.stores import MongoStore
+
+        spec = self.store_file.docs_store.model_dump(exclude={"type"}, exclude_none=True)
+        spec |= {"collection_name": name, "key": self.store_file.collections[name].key}
+        return cast("MongoStore", MongoStore(**spec, last_updated_field="updated_at"))

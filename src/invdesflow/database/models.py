@@ -1,0 +1,32 @@
+"""Which document model each collection holds."""
+
+from importlib import import_module
+
+from invdesflow.database.documents import Document
+
+__all__ = ["COLLECTION_MODELS", "document_model"]
+
+# Named, not imported: the database room stands below the rooms that own the models.
+COLLECTION_MODELS = {
+    "superconductors": "invdesflow.superconductors.documents:SuperconductorDocument",
+    "candidates": "invdesflow.generation.documents:CandidateDocument",
+    "relaxations": "invdesflow.relaxation.documents:RelaxationDocument",
+    "screenings": "invdesflow.screening.documents:ScreeningDocument",
+    "campaigns": "invdesflow.campaigns.documents:CampaignDocument",
+    "summary": "invdesflow.database.summary:SummaryDocument",
+}
+
+
+def document_model(collection: str) -> type[Document]:
+    """Import the document model of a collection.
+
+    Raises
+    ------
+    KeyError
+        If there is no such collection.
+    """
+    module, _, name = COLLECTION_MODELS[collection].partition(":")
+    model = getattr(import_module(module), name)
+    if not issubclass(model, Document):
+        raise TypeError(f"{COLLECTION_MODELS[collection]} is not a Document")
+    return model

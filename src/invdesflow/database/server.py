@@ -1,0 +1,239 @@
+"""The local database server: ``mongod`` where it is installed, else ``secantusd-py``, on loopback, as its own process."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+from filelock import FileLock
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from invdesflow.errors import DatabaseError
+
+__all__ = ["LocalServer", "ServerStatus"]
+
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """State of the local server."""
+
+    running: bool
+    address: str
+    data_dir: str
+    engine: str | None = None
+    pid: int | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What the pid file says; a process id alone could belong to somebody else by now."""
+
+    pid: int
+    created: float
+    engine: str
+    port: int
+
+    def process(self) -> psutil.Process | None:
+        try:
+            process = psutil.Process(self.pid)
+            alive = process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return process if alive and abs(process.create_time() - self.created) < 1.0 else None
+
+
+class LocalServer:
+    """A server that belongs to one data folder and one port of the loopback interface.
+
+    Parameters
+    ----------
+    data_dir
+        Folder of the server: ``db/`` holds the data, beside it the log and the pid file.
+    host, port
+        Where it listens.
+    """
+
+    def __init__(self, data_dir: Path, host: str, port: int) -> None:
+        self.data_dir = data_dir
+        self.host = host
+        self.port = port
+        self.log = data_dir / "server.log"
+        self._pid_file = data_dir / "server.json"
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"{self.host}:{self.port}"
+
+    def status(self) -> ServerStatus:
+        """Say whether our server runs."""
+        record = self._record()
+        if record is None:
+            return ServerStatus(running=False, address=self.address, data_dir=str(self.data_dir))
+        return ServerStatus(
+            running=True,
+            address=f"{self.host}:{record.port}",
+            data_dir=str(self.data_dir),
+            engine=record.engine,
+            pid=record.pid,
+            version=self._version(),
+        )
+
+    def start(self) -> bool:
+        """Start the server unless it runs.
+
+        Returns
+        -------
+        bool
+            True if it was started now.
+
+        Raises
+        ------
+        DatabaseError
+            If no server program is installed, a foreign process holds the port, or the server does not come up.
+        """
+        with self._lock():
+            record = self._record()
+            if record is not None:
+                self._check_port(record)
+                return False
+            if self._port_is_taken():
+                raise DatabaseError(
+                    f"Another program already listens on {self.address}; the local database cannot start there.",
+                    "Stop it, or copy stores/local.yaml, change the port in the copy, and set INVDESFLOW_STORES to it.",
+                )
+            engine, command = self._command()
+            process = self._spawn(command)
+            self._pid_file.write_text(
+                json.dumps(asdict(_Record(process.pid, psutil.Process(process.pid).create_time(), engine, self.port)))
+            )
+            self._wait_until_up(process)
+            return True
+
+    def stop(self) -> bool:
+        """Stop the server in an orderly way.
+
+        Returns
+        -------
+        bool
+            False if it did not run.
+
+        Raises
+        ------
+        DatabaseError
+            If it is still there after a minute.
+        """
+        with self._lock():
+            record = self._record()
+            process = None if record is None else record.process()
+            if process is None:
+                self._pid_file.unlink(missing_ok=True)
+                return False
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_STOP_TIMEOUT_S)
+            except psutil.TimeoutExpired as error:
+                raise DatabaseError(
+                    f"The local database (process {process.pid}) did not stop within {_STOP_TIMEOUT_S:.0f} s.",
+                    f"Look at {self.log}.",
+                ) from error
+            self._pid_file.unlink(missing_ok=True)
+            return True
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with FileLock(self.data_dir / "server.lock"):
+                yield
+        except OSError as error:
+            raise DatabaseError(
+                f"The folder {self.data_dir} of the local database cannot be used: {error.strerror}.",
+                "Free space there, or set INVDESFLOW_DATA_DIR to another folder.",
+            ) from error
+
+    def _record(self) -> _Record | None:
+        try:
+            record = _Record(**json.loads(self._pid_file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+        return record if record.process() is not None else None
+
+    def _check_port(self, record: _Record) -> None:
+        if record.port != self.port:
+            raise DatabaseError(
+                f"The local database in {self.data_dir} already runs on port {record.port}, not {self.port}.",
+                "Stop it (invdesflow db stop), or set INVDESFLOW_DATA_DIR to another folder.",
+            )
+
+    def _port_is_taken(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            return probe.connect_ex((self.host, self.port)) == 0
+
+    def _command(self) -> tuple[str, list[str]]:
+        storage = self.data_dir / "db"
+        storage.mkdir(exist_ok=True)
+        mongod = shutil.which("mongod")
+        if mongod is not None:
+            return "mongod", [mongod, "--bind_ip", self.host, "--port", str(self.port), "--dbpath", str(storage)]
+        secantusd = shutil.which("secantusd-py", path=str(Path(sys.executable).parent)) or shutil.which("secantusd-py")
+        if secantusd is not None:
+            # An empty configuration file keeps it from picking one up in the working directory.
+            configuration = self.data_dir / "secantusd.toml"
+            configuration.touch()
+            return "secantusdb", [
+                secantusd,
+                *("--config", str(configuration), "--host", self.host, "--port", str(self.port)),
+                *("--storage-path", str(storage), "--sync-on-commit", "--log-level", "WARNING"),
+            ]
+        raise DatabaseError(
+            "No database server is installed: neither mongod nor secantusd-py is on the PATH.",
+            "Install one with: pip install 'invdesflow[local-db]'.",
+        )
+
+    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            # A session of its own: Ctrl-C in the terminal is for the campaign, not for the database.
+            return subprocess.Popen(  # noqa: S603 (our own command, no shell)
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.data_dir, start_new_session=True
+            )
+
+    def _wait_until_up(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            if self._version() is not None:
+                return
+            time.sleep(0.1)
+        process.kill()
+        process.wait()
+        self._pid_file.unlink(missing_ok=True)
+        raise DatabaseError(f"The local database did not start: {self._last_log_line()}", f"Look at {self.log}.")
+
+    def _last_log_line(self) -> str:
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        return lines[-1][:300] if lines else "it said nothing."
+
+    def _version(self) -> str | None:
+        if not self._port_is_taken():
+            return None
+        try:
+            with MongoClient(self.host, self.port, serverSelectionTimeoutMS=2000) as client:
+                return str(client.server_info()["version"])
+        except PyMongoError:
+            return None

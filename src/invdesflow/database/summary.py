@@ -1,0 +1,50 @@
+"""The flat document that people query: one per candidate, scalars and short lists only."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from invdesflow.database.documents import Document
+
+__all__ = ["STAGES", "Stage", "SummaryDocument"]
+
+Stage = Literal["generated", "relaxed", "screened", "verified"]
+STAGES: tuple[Stage, ...] = ("generated", "relaxed", "screened", "verified")
+
+
+class SummaryDocument(Document):
+    """Everything that is known of one candidate, in scalars."""
+
+    collection: ClassVar[str] = "summary"
+    key: ClassVar[str] = "candidate_id"
+
+    candidate_id: str
+    reduced_formula: str
+    anonymous_formula: str
+    chemical_system: str = Field(description="elements in alphabetical order, joined by '-'")
+    elements: list[str]
+    nelements: int
+    nsites: int = Field(description="atoms in the primitive cell")
+    space_group_number: int = Field(description="of the relaxed structure where there is one")
+    space_group_symbol: str
+    volume_per_atom: float = Field(description="A^3, of the relaxed structure where there is one")
+    stage: Stage = Field(description="the last stage that this candidate reached")
+    rejected: bool = Field(description="a gate rejected it")
+    rejection_gate: str | None = Field(None, description="the first gate that rejected it")
+    rejection_reason: str | None = None
+    origins: list[str] = Field(description="kinds of its origins, such as 'substitution'")
+    campaigns: list[str] = Field(description="campaigns that proposed it")
+    new_composition: bool | None = Field(None, description="no known compound has this reduced formula")
+    new_structure: bool | None = Field(None, description="no known crystal matches it (StructureMatcher)")
+    potential: str | None = Field(None, description="interatomic potential of the energies below")
+    relaxation_converged: bool | None = None
+    energy_ev_per_atom: float | None = None
+    formation_energy_ev_per_atom: float | None = None
+    e_above_hull_ev_per_atom: float | None = Field(None, description="against every relaxed entry in the database")
+    hull_complete: bool | None = Field(None, description="every chemical subsystem had an entry")
+    pressure_gpa: float | None = None
+    tc_k: float | None = Field(None, description="predicted Tc")
+    tc_std_k: float | None = Field(None, description="standard deviation of the prediction")
+    tc_model: str | None = Field(None, description="model_id of the Tc model")
+    in_domain: bool | None = Field(None, description="inside the training domain of the Tc model")
+    sources_digest: str = Field(description="state of the source documents that this summary was built from")

@@ -1,0 +1,120 @@
+"""Settings: ``INVDESFLOW_*`` variables and ``~/.invdesflow.yaml``, unknown keys refused."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import yaml
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from invdesflow.errors import ConfigurationError
+
+__all__ = ["SETTINGS_FILE_VARIABLE", "Settings", "default_file", "get_settings", "one_line"]
+
+SETTINGS_FILE_VARIABLE = "INVDESFLOW_SETTINGS_FILE"
+_PREFIX = "INVDESFLOW_"
+
+
+def default_file(name: str) -> Path:
+    """Locate a recipe or store file that ships with the project, such as ``stores/local.yaml``.
+
+    Raises
+    ------
+    ConfigurationError
+        If the project ships no such file.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "_defaults", package.parents[1]):  # an installed wheel, a source checkout
+        if (folder / name).is_file():
+            return folder / name
+    raise ConfigurationError(f"InvDesFlow ships no file {name!r}.", "Give the path of an existing file.")
+
+
+def _settings_file() -> Path:
+    return Path(os.environ.get(SETTINGS_FILE_VARIABLE, "~/.invdesflow.yaml")).expanduser()
+
+
+def _cpu_count() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+class Settings(BaseSettings):
+    """What differs between machines and users; recipes hold what differs between campaigns."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", env_ignore_empty=True)
+
+    stores: Path = Field(
+        default_factory=lambda: default_file("stores/local.yaml"), description="store file: where documents live"
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("invdesflow"),
+        description="folder of the local database, run directories and reports",
+    )
+    workers: int = Field(default_factory=_cpu_count, ge=1, description="worker processes of a batched job")
+    query_time_limit_s: float = Field(30.0, gt=0, description="time limit that the server puts on one query")
+    mongodb_uri: SecretStr | None = Field(None, description="URI of the MongoDB server of stores/mongodb.yaml")
+    mongodb_database: str = Field("invdesflow", description="database on that server")
+    mongodb_username: str | None = Field(None, description="user on that server, unless the URI names one")
+    mongodb_password: SecretStr | None = Field(None, description="password of that user")
+    mongodb_auth_source: str | None = Field(None, description="database that holds the user")
+    mongodb_tls: bool | None = Field(None, description="connect with TLS")
+    mongodb_tls_ca_file: Path | None = Field(None, description="certificate authority of the server")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take explicit values first, then the environment, then the settings file."""
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=_settings_file())
+
+
+def one_line(error: ValidationError) -> str:
+    """Say in one line what pydantic found wrong, without echoing values, which may be secret."""
+    parts = []
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        place = ".".join(str(step) for step in detail["loc"])
+        message = "is not a known key" if detail["type"] == "extra_forbidden" else detail["msg"].lower()
+        parts.append(f"{place}: {message}" if place else message)
+    return "; ".join(parts)
+
+
+def _refuse_unknown_variables() -> None:
+    known = {_PREFIX + name.upper() for name in Settings.model_fields} | {SETTINGS_FILE_VARIABLE}
+    unknown = sorted(name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known)
+    if unknown:
+        raise ConfigurationError(
+            f"The environment sets {', '.join(unknown)}, which InvDesFlow does not know.",
+            f"Unset it, or use one of {', '.join(sorted(known))}.",
+        )
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Read the settings of this process, once.
+
+    Raises
+    ------
+    ConfigurationError
+        If a variable or a key of the settings file is unknown or has a wrong value, or the file is no YAML mapping.
+    """
+    _refuse_unknown_variables()
+    path = _settings_file()
+    try:
+        values: dict[str, Any] = {}
+        return Settings(**values)
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"The settings are wrong: {one_line(error)}.", f"Correct {path} or the {_PREFIX}* variables."
+        ) from error
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read as settings.", "Write it as a YAML mapping of setting: value."
+        ) from error
