@@ -81,5 +81,5 @@ CrystalField = Annotated[
     Structure,
     PlainValidator(_validate),
     PlainSerializer(structure_to_dict, return_type=dict[str, Any]),
-    WithJsonSchema({"type": "object", "description": "pymatgen Structure: lattice.matrix (A) and sites (species, abc)"}),
+    WithJsonSchema({"type": "object", "description": "Structure: lattice.matrix (A), sites (species, abc)"}),
 ]
