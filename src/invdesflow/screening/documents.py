@@ -1,0 +1,76 @@
+"""What the screening stores."""
+
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from invdesflow.database.documents import Document, content_hash
+from invdesflow.screening.gates import GateResult, Thresholds, passes
+
+__all__ = ["ModelReference", "ScreeningDocument", "screening_identifier"]
+
+
+class ModelReference(BaseModel):
+    """Which weights gave a number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model_id: str
+    digest: str = Field(description="SHA-256 of the weights")
+
+
+def screening_identifier(
+    candidate_id: str,
+    relaxation_id: str | None,
+    models: dict[str, ModelReference],
+    thresholds: Thresholds,
+    mu_star: float,
+) -> str:
+    """Identify a screening by the structure, the models, the thresholds and mu*."""
+    return content_hash(
+        "scr",
+        {
+            "candidate_id": candidate_id,
+            "relaxation_id": relaxation_id,
+            "models": {kind: model.digest for kind, model in models.items()},
+            "thresholds": thresholds.model_dump(),
+            "mu_star": mu_star,
+        },
+    )
+
+
+class ScreeningDocument(Document):
+    """One candidate before the gates, with one set of models."""
+
+    collection: ClassVar[str] = "screenings"
+    key: ClassVar[str] = "screening_id"
+
+    screening_id: str
+    candidate_id: str
+    relaxation_id: str | None = Field(description="the relaxation that was screened; none for the unrelaxed candidate")
+    formula: str = Field(description="reduced formula")
+    models: dict[str, ModelReference] = Field(description="kind of model, such as 'tc' -> weights")
+    thresholds: Thresholds
+    gates: list[GateResult]
+    passed: bool = Field(description="every rejecting gate was passed")
+    mu_star: float = Field(ge=0, description="Coulomb pseudopotential of tc_k")
+    tc_k: float | None = Field(None, ge=0, description="predicted Tc, K")
+    tc_std_k: float | None = Field(None, ge=0, description="standard deviation of the prediction, K")
+    lambda_: float | None = Field(None, ge=0, description="predicted electron-phonon coupling strength")
+    omega_log_mev: float | None = Field(None, gt=0, description="predicted logarithmic average frequency, meV")
+    domain_distance: float | None = Field(None, ge=0, description="distance to the training set; above 1 is outside")
+    in_domain: bool | None = None
+    formation_energy_ev_per_atom: float | None = None
+    e_above_hull_ev_per_atom: float | None = None
+    hull_subsystems_covered: list[str] = Field(
+        default_factory=list, description="chemical subsystems with an entry in the hull"
+    )
+    hull_subsystems_missing: list[str] = Field(default_factory=list, description="chemical subsystems without an entry")
+
+    @model_validator(mode="after")
+    def _decision_follows_from_gates(self) -> Self:
+        if self.passed != passes(self.gates):
+            raise ValueError("passed does not follow from the gates")
+        if (self.tc_k is None) != (self.tc_std_k is None):
+            raise ValueError("a Tc and its standard deviation come together")
+        return self

@@ -1,0 +1,86 @@
+"""The gates of the screening: pure functions from a predicted value to a decision with its reason."""
+
+import math
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["GateResult", "Thresholds", "domain_gate", "formation_energy_gate", "hull_gate", "passes", "tc_gate"]
+
+
+class Thresholds(BaseModel):
+    """What a candidate must meet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    formation_energy_ev_per_atom: float = Field(0.0, description="largest formation energy that passes, eV/atom")
+    e_above_hull_ev_per_atom: float = Field(0.2, ge=0, description="largest energy above the hull that passes, eV/atom")
+    tc_k: float = Field(5.0, ge=0, description="smallest predicted Tc that passes, K")
+
+
+class GateResult(BaseModel):
+    """One gate's decision about one candidate."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    gate: str
+    value: float | None = Field(description="what was compared; none if it could not be computed")
+    uncertainty: float | None = Field(None, ge=0, description="one standard deviation, in the same unit")
+    unit: str
+    threshold: float
+    passed: bool
+    rejecting: bool = Field(True, description="false: a flag for the reader that rejects nothing")
+    reason: str | None = Field(None, description="why it failed")
+
+
+def formation_energy_gate(value: float | None, threshold: float, missing_reason: str | None = None) -> GateResult:
+    """Pass a formation energy (eV/atom) that is at most the threshold."""
+    return _at_most("formation_energy", value, threshold, "eV/atom", missing_reason)
+
+
+def hull_gate(value: float | None, threshold: float, missing_reason: str | None = None) -> GateResult:
+    """Pass an energy above the convex hull (eV/atom) that is at most the threshold."""
+    return _at_most("e_above_hull", value, threshold, "eV/atom", missing_reason)
+
+
+def tc_gate(
+    value: float | None, threshold: float, uncertainty: float | None = None, missing_reason: str | None = None
+) -> GateResult:
+    """Pass a predicted Tc (K) that is at least the threshold."""
+    if value is None or not math.isfinite(value):
+        return _missing("tc", threshold, "K", missing_reason)
+    passed = value >= threshold
+    return GateResult(
+        gate="tc",
+        value=value,
+        uncertainty=uncertainty,
+        unit="K",
+        threshold=threshold,
+        passed=passed,
+        reason=None if passed else f"Tc of {value:.2f} K is below {threshold:g} K",
+    )
+
+
+def domain_gate(domain_distance: float | None, missing_reason: str | None = None) -> GateResult:
+    """Flag a candidate outside the training domain of the Tc model (distance above 1); it is not rejected for that."""
+    result = _at_most("training_domain", domain_distance, 1.0, "", missing_reason)
+    return result.model_copy(update={"rejecting": False})
+
+
+def passes(gates: list[GateResult]) -> bool:
+    """Tell whether every rejecting gate was passed; a candidate that met no gate at all does not pass."""
+    rejecting = [gate.passed for gate in gates if gate.rejecting]
+    return bool(rejecting) and all(rejecting)
+
+
+def _missing(gate: str, threshold: float, unit: str, reason: str | None) -> GateResult:
+    return GateResult(
+        gate=gate, value=None, unit=unit, threshold=threshold, passed=False, reason=reason or f"{gate} is not known"
+    )
+
+
+def _at_most(gate: str, value: float | None, threshold: float, unit: str, missing_reason: str | None) -> GateResult:
+    if value is None or not math.isfinite(value):
+        return _missing(gate, threshold, unit, missing_reason)
+    passed = value <= threshold
+    reason = None if passed else f"{gate} of {value:.3f} {unit}".rstrip() + f" is above {threshold:g}"
+    return GateResult(gate=gate, value=value, unit=unit, threshold=threshold, passed=passed, reason=reason)
