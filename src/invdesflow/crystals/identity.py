@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
-from pymatgen.optimization.neighbors import find_points_in_spheres
 
+from invdesflow.crystals.geometry import neighbours
 from invdesflow.crystals.symmetry import symmetry_of
 from invdesflow.database.documents import content_hash
 
@@ -97,15 +97,12 @@ def _pair_distances(
     lattice: NDArray[np.float64], positions: NDArray[np.float64], numbers: NDArray[np.int_], radius: float
 ) -> list[list[int]]:
     """Return ``[Z_i, Z_j, bin]`` of the soft minimum distance for every ordered pair of elements."""
-    periodic = np.ones(3, dtype=np.int64)
-    centres, neighbours, _, distances = find_points_in_spheres(
-        positions, positions, r=CUTOFF * radius, pbc=periodic, lattice=lattice
-    )
+    centres, points, distances = neighbours(lattice, positions, CUTOFF * radius)
     reduced = distances / radius
-    weights = np.where(reduced > 1e-6, np.exp(-reduced / SOFTNESS) * (1 - (reduced / CUTOFF) ** 2) ** 2, 0.0)
+    weights = np.exp(-reduced / SOFTNESS) * (1 - (reduced / CUTOFF) ** 2) ** 2
     elements, kinds = np.unique(numbers, return_inverse=True)
     sums = np.zeros((len(numbers), len(elements)))
-    np.add.at(sums, (centres, kinds[neighbours]), weights)
+    np.add.at(sums, (centres, kinds[points]), weights)
     soft_minima = -SOFTNESS * np.log(sums + FLOOR)
     return [
         [int(elements[i]), int(elements[j]), _bin(soft_minima[kinds == i, j].mean() / DISTANCE_STEP)]
