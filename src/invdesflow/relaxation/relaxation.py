@@ -17,7 +17,7 @@ from invdesflow.relaxation.coordinates import SymmetryAdaptedCell, UnphysicalCry
 from invdesflow.relaxation.optimizer import StalledError, TrustRegionBFGS
 from invdesflow.relaxation.primitive import PrimitiveCell, find_primitive_cell
 
-__all__ = ["DEFAULT_SETTINGS", "RelaxationResult", "RelaxationSettings", "relax"]
+__all__ = ["DEFAULT_SETTINGS", "RelaxationResult", "RelaxationSettings", "failed_relaxation", "relax"]
 
 
 class RelaxationSettings(BaseModel):
@@ -170,3 +170,24 @@ def _energetics(cell: SymmetryAdaptedCell, n_cells: int, settings: RelaxationSet
 def _spacegroup_number(atoms: Atoms, symprec: float) -> int | None:
     dataset = spglib.get_symmetry_dataset((atoms.cell[:], atoms.get_scaled_positions(), atoms.numbers), symprec=symprec)
     return None if dataset is None else int(dataset.number)
+
+
+def failed_relaxation(structure: Structure, reason: str) -> RelaxationResult:
+    """Record a crystal that could not be relaxed at all: the structure as it was given, and no energies."""
+    first = AseAtomsAdaptor.get_atoms(structure, msonable=False)
+    spacegroup = _spacegroup_number(first, DEFAULT_SETTINGS.symprec)
+    return RelaxationResult(
+        structure=structure,
+        converged=False,
+        reason=reason,
+        energy_ev=None,
+        enthalpy_ev=None,
+        max_force=None,
+        stress_gpa=None,
+        n_steps=0,
+        n_force_evaluations=0,
+        volume_change=0.0,
+        spacegroup_before=spacegroup,
+        spacegroup_after=spacegroup,
+        wall_time_s=0.0,
+    )
