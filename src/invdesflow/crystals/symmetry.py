@@ -56,12 +56,12 @@ def symmetry_of(structure: Structure) -> Symmetry:
     Raises
     ------
     StructureError
-        If the structure is disordered or not finite, or spglib finds no symmetry (atoms on top of each other).
+        If the structure is disordered, degenerate or not finite, or spglib finds no symmetry (overlapping atoms).
     """
     if not structure.is_ordered:
         raise StructureError("A disordered structure has no space group.", "Give an ordered approximant.")
-    if not (np.isfinite(structure.lattice.matrix).all() and np.isfinite(structure.frac_coords).all()):
-        raise StructureError("A structure with numbers that are not finite has no space group.", "Repair it.")
+    if not (structure.volume > 0 and np.isfinite(structure.frac_coords).all()):
+        raise StructureError("The cell has no volume, or a number is not finite.", "Check the lattice and positions.")
     scale = (structure.volume / len(structure)) ** (1 / 3)
     kinds = _first_occurrence([site.specie.Z for site in structure])
     lattice = np.round(structure.lattice.matrix / scale, 8) + 0.0

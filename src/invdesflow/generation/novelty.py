@@ -1,0 +1,160 @@
+"""Is a crystal new: compared with known ones of its formula and space group, and by its composition alone."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Protocol
+
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Structure
+
+from invdesflow.crystals.identity import candidate_id
+from invdesflow.crystals.symmetry import primitive, space_group
+from invdesflow.generation.documents import NoveltyResult, Rejection
+
+__all__ = ["Crystal", "CrystalIndex", "Known", "assess", "duplicate_rejection", "same_crystal"]
+
+
+@dataclass(frozen=True, eq=False)
+class Crystal:
+    """A crystal in a comparison; what the comparison needs is worked out once, when it is asked for.
+
+    Attributes
+    ----------
+    id
+        Identifier of its document.
+    collection
+        Collection of the document.
+    structure
+        Ordered crystal in any cell.
+    """
+
+    id: str
+    collection: str
+    structure: Structure
+
+    @cached_property
+    def formula(self) -> str:
+        """Reduced formula."""
+        return str(self.structure.composition.reduced_formula)
+
+    @cached_property
+    def space_group(self) -> int:
+        """Space group number."""
+        return space_group(self.structure)[0]
+
+    @cached_property
+    def candidate_id(self) -> str:
+        """Identifier that the crystal has, or would have, as a candidate."""
+        return candidate_id(self.structure)
+
+    @cached_property
+    def reduced(self) -> Structure:
+        """Niggli-reduced primitive cell."""
+        return primitive(self.structure).get_reduced_structure("niggli")
+
+
+class Known(Protocol):
+    """What is known already: the database behind a lookup, or a `CrystalIndex`."""
+
+    def has_formula(self, formula: str) -> bool:
+        """Tell whether a known compound has this reduced formula."""
+        ...
+
+    def find(self, formula: str, space_group: int) -> Sequence[Crystal]:
+        """Return the known crystals of a reduced formula and a space group number."""
+        ...
+
+
+class CrystalIndex:
+    """Known crystals in memory, found by formula and space group.
+
+    Parameters
+    ----------
+    crystals
+        What is in it from the start.
+    formulas
+        Reduced formulas of compounds that are known by composition only.
+    """
+
+    def __init__(self, crystals: Iterable[Crystal] = (), formulas: Iterable[str] = ()) -> None:
+        self._formulas = set(formulas)
+        self._crystals: dict[tuple[str, int], list[Crystal]] = defaultdict(list)
+        for crystal in crystals:
+            self.add(crystal)
+
+    def add(self, crystal: Crystal) -> None:
+        """Add a crystal, for example an accepted one of the batch at hand."""
+        self._formulas.add(crystal.formula)
+        self._crystals[crystal.formula, crystal.space_group].append(crystal)
+
+    def has_formula(self, formula: str) -> bool:
+        """Tell whether a known compound has this reduced formula."""
+        return formula in self._formulas
+
+    def find(self, formula: str, space_group: int) -> Sequence[Crystal]:
+        """Return the known crystals of a reduced formula and a space group number."""
+        return self._crystals.get((formula, space_group), [])
+
+
+def assess(crystal: Crystal, *known: Known) -> NoveltyResult:
+    """Compare a crystal with what is known.
+
+    A composition is new if no known compound has its reduced formula; this is what the InvDesFlow paper (Han et al.,
+    Chinese Physics Letters 42, 047301 (2025)) calls novel. A structure is new if no known crystal of the same formula
+    and space group is the same; equal identifiers are looked for first, then pymatgen's StructureMatcher decides.
+
+    Parameters
+    ----------
+    crystal
+        Crystal in question.
+    *known
+        Where to look, in order.
+
+    Returns
+    -------
+    NoveltyResult
+        With the first known crystal that is the same, if there is one.
+
+    Raises
+    ------
+    StructureError
+        If the crystal has no symmetry that spglib can find.
+    """
+    new_composition = not any(lookup.has_formula(crystal.formula) for lookup in known)
+    others = [other for lookup in known for other in lookup.find(crystal.formula, crystal.space_group)]
+    match = next((other for other in others if other.candidate_id == crystal.candidate_id), None)
+    if match is None:
+        match = next((other for other in others if same_crystal(crystal, other)), None)
+    return NoveltyResult(
+        new_composition=new_composition,
+        new_structure=match is None,
+        matched_id=match and match.id,
+        matched_collection=match and match.collection,
+    )
+
+
+def duplicate_rejection(novelty: NoveltyResult) -> Rejection | None:
+    """Return why a crystal that is known already is refused, or none if it is new."""
+    if novelty.new_structure:
+        return None
+    return Rejection(gate="duplicate", reason=f"the same as {novelty.matched_id} of {novelty.matched_collection}")
+
+
+def same_crystal(first: Crystal, second: Crystal) -> bool:
+    """Tell whether two crystals of the same space group are the same but for the volume and small displacements.
+
+    Notes
+    -----
+    StructureMatcher with pymatgen's tolerances (lengths 0.2, sites 0.3 of the mean spacing, angles 5 degrees), on
+    Niggli-reduced primitive cells that are made once per crystal.
+    """
+    if len(first.reduced) != len(second.reduced):
+        return False
+    return bool(_matcher().fit(first.reduced, second.reduced, skip_structure_reduction=True))
+
+
+@cache
+def _matcher() -> StructureMatcher:
+    return StructureMatcher(primitive_cell=False, scale=True)
