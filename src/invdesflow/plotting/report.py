@@ -1,0 +1,161 @@
+"""The report of a campaign: one HTML file that needs neither network nor database."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+from pymatgen.core import Structure
+
+from invdesflow.campaigns.documents import CampaignDocument, RoundRecord
+from invdesflow.crystals.symmetry import conventional
+from invdesflow.database.summary import SummaryDocument
+from invdesflow.errors import StructureError
+from invdesflow.plotting.chemical_space import periodic_table_figure, space_group_figure
+from invdesflow.plotting.facts import caveats, duration, facts, flat_parameters, recipe_thresholds
+from invdesflow.plotting.files import replace_file
+from invdesflow.plotting.funnel import funnel_figure, funnel_rows
+from invdesflow.plotting.origins import origin_figure, origin_rows
+from invdesflow.plotting.ranking import passed, top_candidates
+from invdesflow.plotting.structures import structure_figure
+from invdesflow.plotting.style import formula_html, space_group_html
+from invdesflow.plotting.tc_vs_hull import drawable, tc_vs_hull_figure
+
+__all__ = ["campaign_report", "write_report"]
+
+
+def campaign_report(
+    campaign: CampaignDocument,
+    summaries: Sequence[SummaryDocument],
+    structures: Mapping[str, Structure],
+    *,
+    top: int = 12,
+) -> str:
+    """Describe a campaign in one self-contained HTML page.
+
+    Parameters
+    ----------
+    campaign
+        The campaign; the funnel is that of its last round.
+    summaries
+        Its candidates, of all rounds.
+    structures
+        ``candidate_id`` -> crystal, for those of `invdesflow.plotting.ranking.top_candidates`; where one is missing,
+        the report says so.
+    top
+        Number of candidates in the table and among the drawn crystals.
+
+    Returns
+    -------
+    str
+        HTML with plotly.js inside. Its content security policy admits the two scripts of the report and nothing else,
+        so that a name from a document cannot run, and nothing is ever loaded from elsewhere.
+    """
+    last_round = campaign.rounds[-1] if campaign.rounds else None
+    cards = _cards(top_candidates(summaries, top), structures)
+    figures = _overview(last_round, summaries) | {
+        f"structure-{card.rank}": structure_figure(card.cell) for card in cards if card.cell is not None
+    }
+    scripts = {"plotly_js": get_plotlyjs(), "report_js": _template_file("report.js")}
+    return _environment().get_template("report.html.j2").render(
+        campaign=campaign,
+        last_round=last_round,
+        facts=facts(campaign, summaries),
+        caveats=caveats(summaries),
+        parameters=flat_parameters(last_round.maker) if last_round else [],
+        funnel=funnel_rows(last_round) if last_round else [],
+        summaries=summaries,
+        passed=passed(summaries),
+        cards=cards,
+        origins=origin_rows(summaries),
+        undrawn=len(summaries) - len(drawable(summaries)),
+        figures={name: Markup(figure.to_json()) for name, figure in figures.items()},  # noqa: S704 - plotly escapes <>/
+        style=Markup(_template_file("report.css")),  # noqa: S704 - our own file
+        script_hashes=" ".join(_script_hash(script) for script in scripts.values()),
+        **{name: Markup(script) for name, script in scripts.items()},  # noqa: S704 - plotly's file and ours
+    )
+
+
+def write_report(path: Path, html: str) -> None:
+    """Write a report so that the file is complete or absent.
+
+    Raises
+    ------
+    ConfigurationError
+        If the path cannot be written.
+    """
+    replace_file(path, html.encode())
+
+
+@dataclass(frozen=True)
+class _Card:
+    """A top candidate and the cell that is drawn of it, or why none is."""
+
+    rank: int
+    summary: SummaryDocument
+    cell: Structure | None
+    problem: str | None
+
+
+def _cards(best: Sequence[SummaryDocument], structures: Mapping[str, Structure]) -> list[_Card]:
+    return [
+        _Card(rank, summary, *_conventional(structures.get(summary.candidate_id)))
+        for rank, summary in enumerate(best, start=1)
+    ]
+
+
+def _conventional(structure: Structure | None) -> tuple[Structure | None, str | None]:
+    if structure is None:
+        return None, "No structure was given to the report."
+    try:
+        return conventional(structure), None
+    except StructureError as error:
+        return None, error.problem
+
+
+def _overview(last_round: RoundRecord | None, summaries: Sequence[SummaryDocument]) -> dict[str, go.Figure]:
+    """Draw the figures that have data; a section without its figure says so in words."""
+    figures = {}
+    if last_round is not None and any(stage.entered for stage in last_round.stages):
+        figures["funnel"] = funnel_figure(funnel_rows(last_round))
+    if summaries:
+        figures["elements-all"] = periodic_table_figure(summaries)
+        figures["space-groups"] = space_group_figure(summaries)
+    if passed(summaries):
+        figures["elements-passed"] = periodic_table_figure(passed(summaries))
+    if drawable(summaries):
+        thresholds = recipe_thresholds(last_round.maker) if last_round else None
+        figures["tc-vs-hull"] = tc_vs_hull_figure(summaries, thresholds)
+    if any(row.tc_k for row in origin_rows(summaries)):
+        figures["origins"] = origin_figure(origin_rows(summaries))
+    return figures
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("invdesflow.plotting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"formula": formula_html, "duration": duration}
+    environment.globals["space_group"] = space_group_html
+    return environment
+
+
+def _template_file(name: str) -> str:
+    return resources.files("invdesflow.plotting").joinpath("templates", name).read_text()
+
+
+def _script_hash(script: str) -> str:
+    """Return what a content security policy calls a script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

@@ -1,0 +1,120 @@
+"""Predicted Tc against the energy above the hull: the figure in which candidates are chosen."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from markupsafe import escape
+
+from invdesflow.database.summary import SummaryDocument
+from invdesflow.plotting.ranking import passed_screening
+from invdesflow.plotting.style import BLUE, GREEN, GREY, INK, ORANGE, TEMPLATE, formula_html, space_group_html
+from invdesflow.screening.gates import Thresholds
+
+__all__ = ["drawable", "tc_vs_hull_figure"]
+
+_DOMAIN = {
+    True: ("inside the training domain", BLUE),
+    False: ("outside the training domain", ORANGE),
+    None: ("domain not known", GREY),
+}
+_HULL = {
+    True: ("hull complete", "circle"),
+    False: ("hull incomplete", "diamond-open"),
+    None: ("hull coverage not known", "x-thin-open"),
+}
+
+
+def drawable(summaries: Sequence[SummaryDocument]) -> list[SummaryDocument]:
+    """Return the candidates that have both a predicted Tc and an energy above the hull."""
+    return [s for s in summaries if s.tc_k is not None and s.e_above_hull_ev_per_atom is not None]
+
+
+def tc_vs_hull_figure(summaries: Sequence[SummaryDocument], thresholds: Thresholds | None = None) -> go.Figure:
+    """Draw Tc in K with one standard deviation against the energy above the hull in eV/atom.
+
+    Colour says whether the candidate is inside the training domain of the Tc model, the symbol whether every chemical
+    subsystem had an entry in the hull, a dark rim that the candidate passed every gate.
+
+    Parameters
+    ----------
+    summaries
+        Candidates; those without Tc or energy are left out.
+    thresholds
+        The gates of the screening; their pass region is shaded.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        One trace for every combination of domain and hull coverage that occurs.
+    """
+    shown = drawable(summaries)
+    figure = go.Figure(layout={"template": TEMPLATE, "height": 520})
+    for in_domain, (domain_label, colour) in _DOMAIN.items():
+        for complete, (hull_label, symbol) in _HULL.items():
+            group = [s for s in shown if s.in_domain is in_domain and s.hull_complete is complete]
+            if group:
+                figure.add_trace(_points(group, f"{domain_label}, {hull_label}", colour, symbol))
+    if thresholds is not None:
+        _shade_pass_region(figure, shown, thresholds)
+    figure.update_xaxes(title_text="energy above the hull (eV/atom)")
+    figure.update_yaxes(title_text="predicted T<sub>c</sub> (K)", rangemode="tozero")
+    return figure
+
+
+def _points(group: Sequence[SummaryDocument], label: str, colour: str, symbol: str) -> go.Scatter:
+    return go.Scatter(
+        x=[s.e_above_hull_ev_per_atom for s in group],
+        y=[s.tc_k for s in group],
+        # A bar of None is not drawn: that Tc came without an uncertainty.
+        error_y={"array": [s.tc_std_k for s in group], "color": colour, "thickness": 0.8, "width": 0},
+        mode="markers",
+        name=label,
+        marker={
+            "symbol": symbol,
+            "color": colour,
+            "size": 9,
+            "line": {
+                "color": [INK if passed_screening(s) else colour for s in group],
+                "width": [1.6 if passed_screening(s) else 0.8 for s in group],
+            },
+        },
+        text=[_hover(s) for s in group],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _hover(summary: SummaryDocument) -> str:
+    spread = "" if summary.tc_std_k is None else f" ± {summary.tc_std_k:.1f}"
+    fate = f"rejected: {summary.rejection_reason or summary.rejection_gate}" if summary.rejected else summary.stage
+    return (
+        f"<b>{formula_html(summary.reduced_formula)}</b>  "
+        f"{space_group_html(summary.space_group_symbol, summary.space_group_number)}<br>"
+        f"T<sub>c</sub> {summary.tc_k:.1f}{spread} K, {summary.e_above_hull_ev_per_atom:.3f} eV/atom above the hull<br>"
+        f"{escape(', '.join(summary.origins))}; {escape(fate)}<br>{escape(summary.candidate_id)}"
+    )
+
+
+def _shade_pass_region(figure: go.Figure, shown: Sequence[SummaryDocument], thresholds: Thresholds) -> None:
+    """Shade what the two gates of this figure let pass; the upper edge is above every error bar."""
+    upper = max([s.tc_k + (s.tc_std_k or 0) for s in shown if s.tc_k is not None] + [thresholds.tc_k]) * 1.05
+    left = min([s.e_above_hull_ev_per_atom for s in shown if s.e_above_hull_ev_per_atom is not None] + [0.0])
+    figure.add_shape(
+        type="rect",
+        layer="below",
+        x0=left,
+        x1=thresholds.e_above_hull_ev_per_atom,
+        y0=thresholds.tc_k,
+        y1=upper,
+        fillcolor=GREEN,
+        opacity=0.1,
+        line={"width": 0},
+    )
+    figure.add_annotation(
+        x=thresholds.e_above_hull_ev_per_atom,
+        y=upper,
+        xanchor="right",
+        yanchor="top",
+        showarrow=False,
+        font={"color": GREEN, "size": 12},
+        text=f"passes: T<sub>c</sub> ≥ {thresholds.tc_k:g} K, hull ≤ {thresholds.e_above_hull_ev_per_atom:g} eV/atom",
+    )
