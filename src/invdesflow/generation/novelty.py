@@ -101,8 +101,8 @@ class CrystalIndex:
 def assess(crystal: Crystal, *known: Known) -> NoveltyResult:
     """Compare a crystal with what is known.
 
-    A composition is new if no known compound has its reduced formula; this is what the InvDesFlow paper (Han et al.,
-    Chinese Physics Letters 42, 047301 (2025)) calls novel. A structure is new if no known crystal of the same formula
+    A composition is new if no known compound has its reduced formula; this is what the InvDesFlow paper
+    (arXiv:2409.08065) calls novel. A structure is new if no known crystal of the same formula
     and space group is the same; equal identifiers are looked for first, then pymatgen's StructureMatcher decides.
 
     Parameters
