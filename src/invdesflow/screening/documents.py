@@ -48,7 +48,7 @@ class ScreeningDocument(Document):
     screening_id: str
     candidate_id: str
     relaxation_id: str | None = Field(description="the relaxation that was screened; none for the unrelaxed candidate")
-    formula: str = Field(description="reduced formula")
+    reduced_formula: str
     models: dict[str, ModelReference] = Field(description="kind of model, such as 'tc' -> weights")
     thresholds: Thresholds
     gates: list[GateResult]

@@ -1,0 +1,65 @@
+"""A model on disk: safetensors for the numbers, a JSON card for everything that is said of them; no pickle."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from invdesflow.errors import ModelError
+
+__all__ = ["read_model", "write_model"]
+
+Arrays = dict[str, NDArray[Any]]
+REINSTALL = "Install the package again, or train the model again as its card says."
+
+
+def read_model(path: Path, kind: str, version: int) -> tuple[Arrays, dict[str, Any]]:
+    """Read the weights and the card of a model and check that they belong together.
+
+    Parameters
+    ----------
+    path
+        The ``.safetensors`` file; its card has the same name with ``.json``.
+    kind, version
+        What the card must say.
+
+    Returns
+    -------
+    arrays, card
+        Arrays by name, and the card with the ``sha256`` of the weights.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or cannot be read, or if kind, version or SHA-256 are not the expected ones.
+    """
+    from safetensors.numpy import load
+
+    try:
+        card: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        weights = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the model {path} cannot be read: {error}.", REINSTALL) from error
+    if (card.get("kind"), card.get("version")) != (kind, version):
+        found = f"{card.get('kind')} version {card.get('version')}"
+        raise ModelError(f"the model {path} is {found}; {kind} version {version} is needed.", REINSTALL)
+    if hashlib.sha256(weights).hexdigest() != card.get("sha256"):
+        raise ModelError(f"the weights {path} do not match the SHA-256 of their card.", REINSTALL)
+    return load(weights), card
+
+
+def write_model(path: Path, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> str:
+    """Write the weights and their card; return the SHA-256 of the weights."""
+    from safetensors.numpy import save
+
+    weights = save({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())})
+    digest = hashlib.sha256(weights).hexdigest()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(weights)
+    text = json.dumps(dict(card) | {"sha256": digest}, indent=1, sort_keys=True, allow_nan=False)
+    path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    return digest

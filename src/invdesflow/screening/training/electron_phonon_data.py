@@ -1,0 +1,96 @@
+"""Readers of the two public electron-phonon data sets for training."""
+
+import csv
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+
+from pymatgen.core import Lattice, Structure
+
+from invdesflow.eliashberg.formulas import KELVIN_PER_MEV
+from invdesflow.errors import ModelError
+
+__all__ = ["FOLDS", "Compound", "fold_of", "read_alexandria", "read_jarvis"]
+
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Compound:
+    """One calculated superconductor.
+
+    Parameters
+    ----------
+    structure
+        Crystal.
+    lambda_, omega_log_mev
+        Coupling strength and logarithmic average frequency (meV).
+    tc_k
+        Published Tc at mu* = 0.10, K; NaN where the set used another mu*.
+    dos_per_atom
+        Density of states at the Fermi level, states/eV/atom; NaN where unknown.
+    debye_k
+        Debye temperature, K; NaN where unknown.
+    """
+
+    structure: Structure
+    lambda_: float
+    omega_log_mev: float
+    tc_k: float = nan
+    dos_per_atom: float = nan
+    debye_k: float = nan
+
+
+def fold_of(formula: str) -> int:
+    """Return the cross-validation fold of a reduced formula: its SHA-256 modulo the number of folds."""
+    return int(hashlib.sha256(formula.encode()).hexdigest(), 16) % FOLDS
+
+
+def read_alexandria(path: Path) -> Iterator[Compound]:
+    """Read the Alexandria electron-phonon set (JSON lines, gzip); its Tc is Allen and Dynes' at mu* = 0.10.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read.
+    """
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the training data {path} cannot be read: {error}.") from error
+    for row in rows:
+        yield Compound(
+            structure=Structure(Lattice(row["lattice"]), row["species"], row["frac"]),
+            lambda_=row["lambda_ep"],
+            omega_log_mev=row["wlog_K"] / KELVIN_PER_MEV,
+            tc_k=row["Tc_K"],
+            # A few densities of states in the file are below zero, which no density can be.
+            dos_per_atom=row["dos_ef"] / len(row["species"]) if row["dos_ef"] > 0 else nan,
+            debye_k=row["debye_K"],
+        )
+
+
+def read_jarvis(path: Path) -> Iterator[Compound]:
+    """Read JARVIS supercon_3d (CSV, gzip); its Tc belongs to mu* = 0.085 and is left out.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read.
+    """
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
+            rows = [row for row in csv.DictReader(lines) if row["poscar"]]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"the training data {path} cannot be read: {error!r}.") from error
+    for row in rows:
+        yield Compound(
+            structure=Structure.from_str(row["poscar"].replace("\\n", "\n"), fmt="poscar"),
+            lambda_=float(row["lambda_ep"]),
+            omega_log_mev=float(row["wlog_K"]) / KELVIN_PER_MEV,
+        )

@@ -1,0 +1,139 @@
+"""How good the baseline Tc model is on formulas that it has not seen."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from sklearn.metrics import average_precision_score
+
+from invdesflow.screening.tc_baseline import critical_temperature, tc_width
+from invdesflow.screening.training.electron_phonon_data import FOLDS
+
+__all__ = ["MU_STAR", "OutOfFold", "calibrate", "print_results", "report"]
+
+MU_STAR = 0.10
+ONE_SIGMA, TWO_SIGMA = 0.6827, 0.9545
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Predictions for every row by models that have not seen its formula.
+
+    Parameters
+    ----------
+    tc_k, targets, folds, benchmark
+        As in the training table.
+    trees, networks
+        Outputs of each member, shape (samples, members, outputs).
+    mean, spread
+        Averages of ln lambda and ln omega_log, and standard deviation of ln lambda among the members.
+    distance
+        Distance to the training set before it is scaled, shape (samples,).
+    """
+
+    tc_k: FloatArray
+    targets: FloatArray
+    folds: NDArray[np.intp]
+    benchmark: NDArray[np.bool_]
+    trees: FloatArray
+    networks: FloatArray
+    mean: FloatArray
+    spread: FloatArray
+    distance: FloatArray
+
+    @property
+    def predicted_tc(self) -> FloatArray:
+        """Tc in K from the averaged lambda and omega_log."""
+        return tc_from_logs(self.mean)
+
+    @property
+    def residual(self) -> float:
+        """Standard deviation of ln lambda that the spread of the members does not explain."""
+        error = ((self.mean[:, 0] - self.targets[:, 0]) ** 2).mean()
+        return float(np.sqrt(max(error - (self.spread**2).mean(), 0.0)))
+
+    @property
+    def surprise(self) -> FloatArray:
+        """Error of Tc over its width before scaling, shape (samples,)."""
+        return np.abs(self.predicted_tc - self.tc_k) / tc_width(self.mean, self.spread, self.residual, MU_STAR)
+
+
+def tc_from_logs(logs: FloatArray) -> FloatArray:
+    """Tc in K at mu* = 0.10 from ln lambda and ln omega_log (meV), shape (samples,)."""
+    return critical_temperature(np.exp(logs[:, 0]), np.exp(logs[:, 1]), MU_STAR)
+
+
+def calibrate(held_out: OutOfFold) -> dict[str, float]:
+    """Return the constants that make the intervals cover what they promise (split conformal prediction)."""
+    surprise = held_out.surprise
+    return {
+        "residual_log_lambda": held_out.residual,
+        "scale_68": float(np.quantile(surprise, ONE_SIGMA)),
+        "scale_95": float(np.quantile(surprise, TWO_SIGMA)),
+    }
+
+
+def coverage(held_out: OutOfFold) -> dict[str, float]:
+    """Measure the intervals on each fold with the scale from the other folds; benchmark rows only."""
+    surprise, inside = held_out.surprise, {}
+    for name, share in (("68", ONE_SIGMA), ("95", TWO_SIGMA)):
+        limits = np.array([np.quantile(surprise[held_out.folds != fold], share) for fold in range(FOLDS)])
+        inside[name] = surprise <= limits[held_out.folds]
+    tc, far = held_out.predicted_tc, held_out.distance > np.quantile(held_out.distance, 0.9)
+    parts = {
+        "": held_out.benchmark,
+        ", predicted Tc < 1 K": held_out.benchmark & (tc < 1),
+        ", predicted Tc 1 to 5 K": held_out.benchmark & (tc >= 1) & (tc < 5),
+        ", predicted Tc 5 to 15 K": held_out.benchmark & (tc >= 5) & (tc < 15),
+        ", predicted Tc > 15 K": held_out.benchmark & (tc >= 15),
+        ", farthest tenth": held_out.benchmark & far,
+    }
+    return {
+        f"coverage of {name} %{part}": float(hits[mask].mean())
+        for name, hits in inside.items()
+        for part, mask in parts.items()
+        if mask.any()
+    }
+
+
+def report(held_out: OutOfFold) -> dict[str, float]:
+    """Return the figures of the cross-validation on the benchmark rows, by name."""
+    rows = held_out.benchmark
+    truth = held_out.tc_k[rows]
+    constant = np.array([held_out.tc_k[held_out.folds != fold].mean() for fold in range(FOLDS)])[held_out.folds]
+    committee = held_out.networks.mean(axis=1)
+    predictions = {
+        "mean of the training set": constant,
+        "trees": tc_from_logs(held_out.trees.mean(axis=1)),
+        "networks": tc_from_logs(committee),
+        "networks, Tc directly": np.maximum(committee[:, 2], 0.0) ** 2,
+        "model": held_out.predicted_tc,
+    }
+    figures: dict[str, float] = {"rows": float(rows.sum())}
+    for name, tc in predictions.items():
+        figures |= {f"{name}: {key}": value for key, value in _errors(truth, tc[rows]).items()}
+    error = np.abs(held_out.mean - held_out.targets[:, :2])[rows].mean(axis=0)
+    figures |= {"model: MAE of ln lambda": float(error[0]), "model: MAE of ln omega_log": float(error[1])}
+    return figures | coverage(held_out)
+
+
+def _errors(truth: FloatArray, tc: FloatArray) -> dict[str, float]:
+    figures = {"MAE (K)": float(np.abs(tc - truth).mean()), "bias (K)": float((tc - truth).mean())}
+    for limit in (5.0, 15.0):
+        if (truth > limit).any():
+            figures[f"AP Tc > {limit:g} K"] = float(average_precision_score(truth > limit, tc))
+    return figures
+
+
+def print_results(results: dict[str, dict[str, float]]) -> None:
+    """Print the figures of one or more cross-validations side by side."""
+    table = Table("5-fold by reduced formula, held out", *results)
+    names: dict[str, Any] = dict.fromkeys(name for figures in results.values() for name in figures)
+    for name in names:
+        table.add_row(name, *(f"{figures[name]:.3f}" if name in figures else "" for figures in results.values()))
+    Console(width=120).print(table)
