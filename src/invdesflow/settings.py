@@ -1,21 +1,23 @@
 """Settings: ``INVDESFLOW_*`` variables and ``~/.invdesflow.yaml``, unknown keys refused."""
 
 import os
+import stat
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 import yaml
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from invdesflow.errors import ConfigurationError
 
-__all__ = ["SETTINGS_FILE_VARIABLE", "Settings", "default_file", "get_settings", "one_line"]
+__all__ = ["SETTINGS_FILE_VARIABLE", "Settings", "default_file", "get_settings", "one_line", "refuse_exposed"]
 
 SETTINGS_FILE_VARIABLE = "INVDESFLOW_SETTINGS_FILE"
 _PREFIX = "INVDESFLOW_"
+_SECRET_SETTINGS = {"mongodb_uri", "mongodb_password"}
 
 
 def default_file(name: str) -> Path:
@@ -44,7 +46,9 @@ def _cpu_count() -> int:
 class Settings(BaseSettings):
     """What differs between machines and users; recipes hold what differs between campaigns."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     stores: Path = Field(
         default_factory=lambda: default_file("stores/local.yaml"), description="store file: where documents live"
@@ -54,7 +58,9 @@ class Settings(BaseSettings):
         description="folder of the local database, run directories and reports",
     )
     workers: int = Field(default_factory=_cpu_count, ge=1, description="worker processes of a batched job")
-    query_time_limit_s: float = Field(30.0, gt=0, description="time limit that the server puts on one query")
+    query_time_limit_s: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="time limit that the server puts on one query"
+    )
     mongodb_uri: SecretStr | None = Field(None, description="URI of the MongoDB server of stores/mongodb.yaml")
     mongodb_database: str = Field("invdesflow", description="database on that server")
     mongodb_username: str | None = Field(None, description="user on that server, unless the URI names one")
@@ -63,17 +69,41 @@ class Settings(BaseSettings):
     mongodb_tls: bool | None = Field(None, description="connect with TLS")
     mongodb_tls_ca_file: Path | None = Field(None, description="certificate authority of the server")
 
+    @field_validator("stores", "data_dir", "mongodb_tls_ca_file")
+    @classmethod
+    def _is_absolute(cls, path: Path | None) -> Path | None:
+        # Worker processes and the server run in other directories.
+        return None if path is None else path.expanduser().absolute()
+
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take explicit values first, then the environment, then the settings file."""
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=_settings_file())
+        path = _settings_file()
+        file_settings = YamlConfigSettingsSource(settings_cls, yaml_file=path)
+        if _SECRET_SETTINGS & file_settings.yaml_data.keys():
+            refuse_exposed(path)
+        return init_settings, env_settings, file_settings
+
+
+def refuse_exposed(path: Path) -> None:
+    """Refuse a file with credentials that others on this machine can read or change.
+
+    Raises
+    ------
+    ConfigurationError
+        If the group or others have any right on the file.
+    """
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigurationError(
+            f"{path} holds a password and others on this machine may read it.", f"Run: chmod 600 {path}"
+        )
 
 
 def one_line(error: ValidationError) -> str:
@@ -81,7 +111,8 @@ def one_line(error: ValidationError) -> str:
     parts = []
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         place = ".".join(str(step) for step in detail["loc"])
-        message = "is not a known key" if detail["type"] == "extra_forbidden" else detail["msg"].lower()
+        message = detail["msg"].removeprefix("Value error, ")
+        message = "is not a known key" if detail["type"] == "extra_forbidden" else message[:1].lower() + message[1:]
         parts.append(f"{place}: {message}" if place else message)
     return "; ".join(parts)
 
@@ -107,14 +138,21 @@ def get_settings() -> Settings:
     """
     _refuse_unknown_variables()
     path = _settings_file()
+    if SETTINGS_FILE_VARIABLE in os.environ and not path.is_file():
+        raise ConfigurationError(
+            f"The settings file {path} does not exist.", f"Create it, or unset {SETTINGS_FILE_VARIABLE}."
+        )
+    # No error keeps its cause: pydantic and YAML quote the text that they could not read, and it may be a password.
     try:
         values: dict[str, Any] = {}
         return Settings(**values)
     except ValidationError as error:
         raise ConfigurationError(
             f"The settings are wrong: {one_line(error)}.", f"Correct {path} or the {_PREFIX}* variables."
-        ) from error
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"The settings file {path} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, TypeError, ValueError):
         raise ConfigurationError(
             f"{path} cannot be read as settings.", "Write it as a YAML mapping of setting: value."
-        ) from error
+        ) from None

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from bson.errors import BSONError
 from pymongo import errors
 
 from invdesflow.errors import DatabaseError
 
-__all__ = ["driver_errors"]
+__all__ = ["driver_errors", "write_problem"]
 
 _AUTHENTICATION_FAILED = 18
 _UNAUTHORIZED = 13
+_OUT_OF_DISK_SPACE = 14031
 
 
 @contextmanager
@@ -24,22 +27,31 @@ def driver_errors(address: str) -> Iterator[None]:
     """
     try:
         yield
-    except errors.ConfigurationError as error:
-        raise DatabaseError(
-            f"The connection to the database at {address} is configured wrongly ({type(error).__name__}).",
-            "Check the URI, user and TLS settings (INVDESFLOW_MONGODB_*).",
-        ) from None
     except errors.ServerSelectionTimeoutError as error:
         raise DatabaseError(f"No MongoDB server answers at {address}.", _remedy(str(error))) from None
-    except errors.BulkWriteError:
-        raise  # the caller knows which documents it was about
-    except errors.OperationFailure as error:
-        raise _refused(address, error) from None
-    except errors.AutoReconnect as error:
+    except errors.ConnectionFailure as error:
         raise DatabaseError(
             f"The connection to the database at {address} broke ({type(error).__name__}).",
             "Run the same command again when the server is back; finished work is kept.",
         ) from None
+    except errors.OperationFailure as error:
+        raise _refused(address, error) from None
+    except BSONError as error:
+        raise DatabaseError(
+            f"A document for or from the database at {address} is not valid BSON ({type(error).__name__}).",
+            "Look for values that are not numbers, text, lists or mappings, and for documents above 16 MB.",
+        ) from None
+    except errors.PyMongoError as error:
+        raise DatabaseError(
+            f"The connection to the database at {address} is configured wrongly ({type(error).__name__}).",
+            "Check the store file and the INVDESFLOW_MONGODB_* settings.",
+        ) from None
+
+
+def write_problem(details: dict[str, Any]) -> str:
+    """Say in one line why the server refused a bulk write."""
+    problems = [*details.get("writeErrors", []), *details.get("writeConcernErrors", [])]
+    return str(problems[0]["errmsg"]).splitlines()[0][:200] if problems else "no reason given"
 
 
 def _remedy(message: str) -> str:
@@ -49,6 +61,11 @@ def _remedy(message: str) -> str:
 
 
 def _refused(address: str, error: errors.OperationFailure) -> DatabaseError:
+    if isinstance(error, errors.ExecutionTimeout):
+        return DatabaseError(
+            f"The database at {address} did not finish the query in time.",
+            "Narrow the query, or raise INVDESFLOW_QUERY_TIME_LIMIT_S.",
+        )
     if error.code == _AUTHENTICATION_FAILED:
         return DatabaseError(
             f"The database at {address} refuses the user name or password.",
@@ -57,14 +74,12 @@ def _refused(address: str, error: errors.OperationFailure) -> DatabaseError:
     if error.code == _UNAUTHORIZED:
         return DatabaseError(
             f"The user has no right to do this on the database at {address}.",
-            "Log in as a user with read and write access.",
+            "Log in as a user with the rights to do it (INVDESFLOW_MONGODB_USERNAME and _PASSWORD).",
         )
-    if isinstance(error, errors.ExecutionTimeout):
+    details: dict[str, Any] = dict(error.details or {})
+    text = write_problem(details) if isinstance(error, errors.BulkWriteError) else str(details.get("errmsg", error))
+    if error.code == _OUT_OF_DISK_SPACE or "no space left" in text.lower():
         return DatabaseError(
-            f"The database at {address} did not finish the query in time.",
-            "Narrow the query, or raise INVDESFLOW_QUERY_TIME_LIMIT_S.",
+            f"The database at {address} has no disk space left.", "Free some and run the command again."
         )
-    text = str(error.details.get("errmsg", error) if error.details else error)
-    if "space" in text.lower():
-        return DatabaseError(f"The database at {address} has no disk space left.", "Free some and run the command again.")
-    return DatabaseError(f"The database at {address} refused an operation: {text.splitlines()[0]}.")
+    return DatabaseError(f"The database at {address} refused an operation: {text.splitlines()[0][:200]}.")

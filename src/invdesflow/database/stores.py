@@ -3,18 +3,23 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pymongo import IndexModel
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 from invdesflow.database.models import COLLECTION_MODELS
 from invdesflow.errors import ConfigurationError
-from invdesflow.settings import Settings, one_line
+from invdesflow.settings import Settings, one_line, refuse_exposed
 
 __all__ = ["CollectionSpec", "StoreFile", "load_store_file"]
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+_USER_INFO = re.compile(r"(?<=://)[^@/]*@")
+_SECRET_ARGUMENTS = {"password", "tlsCertificateKeyFilePassword"}
 
 
 class CollectionSpec(BaseModel):
@@ -25,18 +30,25 @@ class CollectionSpec(BaseModel):
     key: str = Field(description="field with a unique index")
     indexes: list[list[str]] = Field(default_factory=list, description="compound indexes; '-' means descending")
 
-    def index_keys(self) -> list[list[tuple[str, int]]]:
-        """Return the secondary indexes in pymongo's form."""
+    def unique_index(self) -> IndexModel:
+        """Return the index of the key."""
+        return IndexModel([(self.key, 1)], unique=True)
+
+    def secondary_indexes(self) -> list[IndexModel]:
+        """Return the other indexes."""
         return [
-            [(field.removeprefix("-"), -1 if field.startswith("-") else 1) for field in fields]
+            IndexModel([(field.removeprefix("-"), -1 if field.startswith("-") else 1) for field in fields])
             for fields in self.indexes
         ]
 
 
 class _StoreSpec(BaseModel):
-    """One store in the form of jobflow's ``JobStore.from_dict_spec``."""
+    """One store in the form of jobflow's ``JobStore.from_dict_spec``.
 
-    model_config = ConfigDict(extra="forbid")
+    User and password of the URI move to the client's arguments, because maggma takes the URI as the name of a store.
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     type: Literal["MongoStore", "GridFSStore"]
     database: str
@@ -45,16 +57,39 @@ class _StoreSpec(BaseModel):
     uri: str | None = None
     host: str = "127.0.0.1"
     port: int = 27017
-    mongoclient_kwargs: dict[str, Any] = Field(default_factory=dict)
+    mongoclient_kwargs: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="after")
+    def _take_credentials_out_of_the_uri(self) -> Self:
+        if self.uri is None:
+            return self
+        try:
+            # A +srv address would be looked up in the DNS; its syntax is the same.
+            parsed = parse_uri(self.uri.replace("mongodb+srv:", "mongodb:", 1))
+        except (PyMongoError, ValueError):
+            raise ValueError(
+                "uri is not a MongoDB URI (special characters in user and password are percent-encoded)"
+            ) from None
+        credentials = {name: parsed[name] for name in ("username", "password") if parsed[name] is not None}
+        if credentials:
+            self.uri = _USER_INFO.sub("", self.uri, count=1)
+            self.mongoclient_kwargs = self.mongoclient_kwargs | credentials
+        return self
+
+    def address(self) -> str:
+        """Name the server without credentials."""
+        if self.uri is None:
+            return f"{self.host}:{self.port}"
+        return re.split("[/?]", self.uri.partition("://")[2])[0]
 
 
 class StoreFile(BaseModel):
     """A validated store file, with the settings filled in.
 
-    It holds the password: never print, log or store it.
+    It holds the password, though its repr does not: never store it.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     server: Literal["local", "remote"]
     docs_store: _StoreSpec
@@ -73,9 +108,7 @@ class StoreFile(BaseModel):
 
     def address(self) -> str:
         """Name the server without credentials."""
-        if self.docs_store.uri is None:
-            return f"{self.docs_store.host}:{self.docs_store.port}"
-        return self.docs_store.uri.rpartition("://")[2].rpartition("@")[2].partition("/")[0]
+        return self.docs_store.address()
 
 
 def load_store_file(path: Path, settings: Settings) -> StoreFile:
@@ -91,9 +124,12 @@ def load_store_file(path: Path, settings: Settings) -> StoreFile:
     Raises
     ------
     ConfigurationError
-        If the file is missing, has an unknown key, names a setting that does not exist, or lacks a collection.
+        If the file is missing, has an unknown key, names a setting that does not exist, lacks a collection, or
+        holds a password that others can read.
     """
     data = _read_yaml(path)
+    if _holds_secret(data):
+        refuse_exposed(path)
     if isinstance(data.get("collections"), str):
         data["collections"] = _read_yaml(path.parent / data["collections"])
     try:
@@ -101,7 +137,7 @@ def load_store_file(path: Path, settings: Settings) -> StoreFile:
     except ValidationError as error:
         raise ConfigurationError(
             f"The store file {path} is wrong: {one_line(error)}.", "Compare it with stores/local.yaml."
-        ) from error
+        ) from None  # pydantic quotes values
     if store_file.server == "remote" and store_file.docs_store.uri is None and "uri" in data["docs_store"]:
         raise ConfigurationError(
             f"The store file {path} takes the server's address from the setting mongodb_uri, which is not set.",
@@ -123,11 +159,23 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"The store file {path} cannot be read: {error.strerror}.", "Set INVDESFLOW_STORES to an existing file."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not YAML.", "Compare it with stores/local.yaml.") from error
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ConfigurationError(f"{path} is not YAML.", "Compare it with stores/local.yaml.") from None
     if not isinstance(data, dict):
         raise ConfigurationError(f"{path} is not a YAML mapping.", "Compare it with stores/local.yaml.")
     return data
+
+
+def _holds_secret(value: Any) -> bool:
+    """Tell whether a credential stands in the file itself instead of in a setting."""
+    if isinstance(value, Mapping):
+        return any(
+            _holds_secret(item) or (key in _SECRET_ARGUMENTS and not _PLACEHOLDER.fullmatch(str(item)))
+            for key, item in value.items()
+        )
+    if isinstance(value, list):
+        return any(_holds_secret(item) for item in value)
+    return isinstance(value, str) and "://" in value and "@" in value
 
 
 def _fill_in(value: Any, settings: Settings, path: Path) -> Any:
@@ -139,6 +187,10 @@ def _fill_in(value: Any, settings: Settings, path: Path) -> Any:
         return [_fill_in(item, settings, path) for item in value]
     match = _PLACEHOLDER.fullmatch(value) if isinstance(value, str) else None
     if match is None:
+        if isinstance(value, str) and _PLACEHOLDER.search(value):
+            raise ConfigurationError(
+                f"The store file {path} puts ${{...}} inside a longer text.", "Let ${...} be the whole value."
+            )
         return value
     if match[1] not in Settings.model_fields:
         raise ConfigurationError(
