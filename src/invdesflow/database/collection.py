@@ -1,8 +1,10 @@
 """A MongoDB collection that speaks in documents of one model."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import bson
 from maggma.utils import grouper
 from pydantic import ValidationError
 from pymongo import InsertOne, UpdateOne
@@ -10,7 +12,7 @@ from pymongo.collection import Collection as RawCollection
 from pymongo.errors import BulkWriteError
 
 from invdesflow.database.documents import Document, utc_now
-from invdesflow.database.failures import driver_errors
+from invdesflow.database.failures import driver_errors, write_problem
 from invdesflow.errors import DatabaseError
 from invdesflow.settings import one_line
 
@@ -19,6 +21,7 @@ __all__ = ["Collection", "UpsertCounts"]
 D = TypeVar("D", bound=Document)
 
 _BATCH = 500
+_MAX_BYTES = 16 * 2**20  # MongoDB's limit for one document
 _DUPLICATE_KEY = 11000
 
 
@@ -79,7 +82,7 @@ class Collection(Generic[D]):
             if sort:
                 cursor = cursor.sort(list(sort))
             if time_limit_s is not None:
-                cursor = cursor.max_time_ms(int(1000 * time_limit_s))
+                cursor = cursor.max_time_ms(math.ceil(1000 * time_limit_s))
             for data in cursor:
                 yield self._decode(data)
 
@@ -90,9 +93,10 @@ class Collection(Generic[D]):
 
     def existing(self, identifiers: Iterable[str]) -> set[str]:
         """Return those of the identifiers that are stored."""
+        key = self.model.key
         found: set[str] = set()
         for chunk in grouper(identifiers, _BATCH):
-            found.update(row[self.model.key] for row in self.values({self.model.key: {"$in": list(chunk)}}, [self.model.key]))
+            found.update(row[key] for row in self.values({key: {"$in": list(chunk)}}, [key]))
         return found
 
     def count(self, criteria: Mapping[str, Any] | None = None) -> int:
@@ -101,13 +105,35 @@ class Collection(Generic[D]):
             return self.raw.count_documents(dict(criteria)) if criteria else self.raw.estimated_document_count()
 
     def upsert(self, documents: Iterable[D]) -> UpsertCounts:
-        """Write documents, replacing those with the same key except for their `created_at`."""
+        """Write documents, replacing those with the same key except for their `created_at`.
+
+        Raises
+        ------
+        DatabaseError
+            If one exceeds MongoDB's limit of 16 MB, which is found before its batch of 500 is sent, or the server
+            refuses one.
+        """
         inserted = updated = 0
         for chunk in grouper(documents, _BATCH):
-            requests = [self._upsert_request(document) for document in chunk]
-            result = self._write(requests)
-            inserted += result["nUpserted"]
-            updated += result["nMatched"]
+            requests = [
+                self._upsert_request(document, data)
+                for document, data in zip(chunk, self._encodable(chunk), strict=True)
+            ]
+            counts, present = self._write(requests, chunk)
+            inserted += counts["nUpserted"]
+            updated += counts["nMatched"]
+            if present:
+                # Two writers inserted the same key at once: now it exists, and the update applies.
+                again, refused = self._write(
+                    [requests[index] for index in present], [chunk[index] for index in present]
+                )
+                if refused:
+                    raise DatabaseError(
+                        f"The database at {self.address} refuses {chunk[present[refused[0]]].identifier!r} in "
+                        f"{self.raw.name}, because another unique index forbids it."
+                    )
+                inserted += again["nUpserted"]
+                updated += again["nMatched"]
         return UpsertCounts(inserted, updated)
 
     def insert_new(self, documents: Iterable[D]) -> set[str]:
@@ -117,58 +143,86 @@ class Collection(Generic[D]):
         -------
         set of str
             Keys that were there already; their documents are untouched.
-        """
-        present: set[str] = set()
-        for chunk in grouper(documents, _BATCH):
-            rows = list(chunk)
-            try:
-                with driver_errors(self.address):
-                    self.raw.bulk_write([InsertOne(row.to_mongo()) for row in rows], ordered=False)
-            except BulkWriteError as error:
-                present.update(rows[index].identifier for index in self._duplicates(error))
-        return present
 
-    def push_unique(self, identifier: str, field: str, value: Mapping[str, Any]) -> None:
-        """Append `value` to an array field unless it is there, atomically."""
+        Raises
+        ------
+        DatabaseError
+            As for `upsert`.
+        """
+        found: set[str] = set()
+        for chunk in grouper(documents, _BATCH):
+            _, present = self._write([InsertOne(data) for data in self._encodable(chunk)], chunk)
+            found.update(chunk[index].identifier for index in present)
+        return found
+
+    def push_unique(self, identifier: str, field: str, value: Mapping[str, Any]) -> bool:
+        """Append `value` to an array field unless it is there, atomically.
+
+        Returns
+        -------
+        bool
+            True if it was appended; otherwise the document is untouched.
+
+        Raises
+        ------
+        DatabaseError
+            If there is no such document.
+        """
+        key = self.model.key
         with driver_errors(self.address):
-            self.raw.update_one(
-                {self.model.key: identifier},
-                {"$addToSet": {field: dict(value)}, "$set": {"updated_at": utc_now()}},
+            result = self.raw.update_one(
+                {key: identifier, field: {"$ne": dict(value)}},
+                {"$push": {field: dict(value)}, "$set": {"updated_at": utc_now()}},
             )
+            if result.matched_count == 0 and self.raw.find_one({key: identifier}, {key: True}) is None:
+                raise DatabaseError(f"There is no document {identifier!r} in {self.raw.name}.")
+        return result.matched_count == 1
 
     def _decode(self, data: Mapping[str, Any]) -> D:
         try:
             return self.model.from_mongo(data)
         except ValidationError as error:
+            identifier = data.get(self.model.key)
             raise DatabaseError(
-                f"The document {data.get(self.model.key)!r} in {self.raw.name} does not fit its model: {one_line(error)}.",
+                f"The document {identifier!r} in {self.raw.name} does not fit its model: {one_line(error)}.",
                 "Run invdesflow db validate; if an older version wrote it, invdesflow db migrate.",
             ) from error
 
-    def _upsert_request(self, document: D) -> UpdateOne:
-        data = document.to_mongo() | {"updated_at": utc_now()}
-        created_at = data.pop("created_at")
-        return UpdateOne(
-            {self.model.key: document.identifier}, {"$set": data, "$setOnInsert": {"created_at": created_at}}, upsert=True
-        )
-
-    def _write(self, requests: list[UpdateOne]) -> dict[str, Any]:
-        try:
-            with driver_errors(self.address):
-                return dict(self.raw.bulk_write(requests, ordered=False).bulk_api_result)
-        except BulkWriteError as error:
-            # Two writers inserted the same key at once: now it exists, and the update applies.
-            again = [requests[index] for index in self._duplicates(error)]
-            with driver_errors(self.address):
-                result = self.raw.bulk_write(again, ordered=False).bulk_api_result
-            return {name: error.details[name] + result[name] for name in ("nUpserted", "nMatched")}
-
-    def _duplicates(self, error: BulkWriteError) -> list[int]:
-        """Return the positions that failed on a key already present; raise for any other failure."""
-        failures = error.details["writeErrors"]
-        for failure in failures:
-            if failure["code"] != _DUPLICATE_KEY:
+    def _encodable(self, documents: Sequence[D]) -> list[dict[str, Any]]:
+        rows = [document.to_mongo() for document in documents]
+        with driver_errors(self.address):
+            sizes = [len(bson.encode(row)) for row in rows]
+        for document, size in zip(documents, sizes, strict=True):
+            if size > _MAX_BYTES:
                 raise DatabaseError(
-                    f"The database at {self.address} refused a document of {self.raw.name}: {failure['errmsg'][:200]}"
-                ) from None
-        return [failure["index"] for failure in failures]
+                    f"The document {document.identifier!r} of {self.raw.name} has {size / 2**20:.1f} MB; "
+                    f"MongoDB takes {_MAX_BYTES / 2**20:.0f} MB.",
+                    "Keep large arrays in the additional store 'data'.",
+                )
+        return rows
+
+    def _upsert_request(self, document: D, data: dict[str, Any]) -> UpdateOne:
+        data["updated_at"] = utc_now()
+        created_at = data.pop("created_at")
+        update = {"$set": data, "$setOnInsert": {"created_at": created_at}}
+        return UpdateOne({self.model.key: document.identifier}, update, upsert=True)
+
+    def _write(
+        self, requests: Sequence[UpdateOne | InsertOne[dict[str, Any]]], documents: Sequence[D]
+    ) -> tuple[Mapping[str, Any], list[int]]:
+        """Return the server's counts, and the positions of the documents whose key was present."""
+        with driver_errors(self.address):
+            try:
+                return self.raw.bulk_write(requests, ordered=False).bulk_api_result, []
+            except BulkWriteError as error:
+                failures = error.details["writeErrors"]
+                if not failures or any(failure["code"] != _DUPLICATE_KEY for failure in failures):
+                    raise self._refused(error, documents) from None
+                return error.details, [failure["index"] for failure in failures]
+
+    def _refused(self, error: BulkWriteError, documents: Sequence[D]) -> DatabaseError:
+        # A document that is not on disk was not written: a failed write concern counts, too.
+        others = [failure for failure in error.details["writeErrors"] if failure["code"] != _DUPLICATE_KEY]
+        name = repr(documents[others[0]["index"]].identifier) if others else "documents"
+        reason = write_problem({**error.details, "writeErrors": others})
+        return DatabaseError(f"The database at {self.address} refused {name} of {self.raw.name}: {reason}.")

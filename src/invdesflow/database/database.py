@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
-from pymongo import MongoClient
+from pymongo import IndexModel, MongoClient
 from pymongo.errors import OperationFailure
 
 from invdesflow.database.collection import Collection
@@ -17,17 +17,21 @@ from invdesflow.database.queries import CandidateFilter, CandidateFilterFields, 
 from invdesflow.database.server import LocalServer
 from invdesflow.database.stores import StoreFile, load_store_file
 from invdesflow.database.summary import SummaryDocument
-from invdesflow.errors import DatabaseError
+from invdesflow.errors import ConfigurationError, DatabaseError
 from invdesflow.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from jobflow import JobStore
     from maggma.stores import MongoStore
+    from pymongo.collection import Collection as RawCollection
     from pymongo.database import Database as RawDatabase
 
 __all__ = ["Database"]
 
 D = TypeVar("D", bound=Document)
+
+# CannotCreateIndex, IndexOptionsConflict, IndexKeySpecsConflict, DuplicateKey
+_INDEX_CONFLICTS = {67, 85, 86, 11000}
 
 
 class Database:
@@ -64,10 +68,20 @@ class Database:
         self.address = self.store_file.address()
         if self.store_file.server == "local":
             self.local_server().start()
-        with driver_errors(self.address):
-            self._client: MongoClient[dict[str, Any]] = MongoClient(**self.store_file.client_arguments(), tz_aware=True)
-            self._client.admin.command("ping")
+        self._client = self._connect()
         self.ensure_indexes()
+
+    def _connect(self) -> "MongoClient[dict[str, Any]]":
+        with driver_errors(self.address):
+            try:
+                client: MongoClient[dict[str, Any]] = MongoClient(**self.store_file.client_arguments(), tz_aware=True)
+            except (OSError, TypeError, ValueError):  # the driver's words may hold the values
+                raise ConfigurationError(
+                    f"The connection settings of the database at {self.address} have a wrong value.",
+                    f"Check mongoclient_kwargs in {self.path} and the INVDESFLOW_MONGODB_* settings.",
+                ) from None
+            client.admin.command("ping")
+        return client
 
     def __enter__(self) -> Self:
         return self
@@ -178,18 +192,29 @@ class Database:
         for name, spec in self.store_file.collections.items():
             collection = self.raw[name]
             with driver_errors(self.address):
-                present = set(collection.index_information())
-                try:
-                    collection.create_index([(spec.key, 1)], unique=True)
-                    for keys in spec.index_keys():
-                        collection.create_index(keys)
-                except OperationFailure as error:
-                    raise DatabaseError(
-                        f"An index of the collection {name} cannot be created: {str(error).splitlines()[0][:200]}",
-                        "Look for documents with the same key (invdesflow db validate) or drop the conflicting index.",
-                    ) from error
-                created[name] = sorted(set(collection.index_information()) - present - {"_id_"})
-        return {name: indexes for name, indexes in created.items() if indexes}
+                present = {
+                    (tuple(index["key"]), bool(index.get("unique")))
+                    for index in collection.index_information().values()
+                }
+                missing = [
+                    index
+                    for index in (spec.unique_index(), *spec.secondary_indexes())
+                    if (tuple(index.document["key"].items()), bool(index.document.get("unique"))) not in present
+                ]
+                if missing:
+                    created[name] = self._create_indexes(collection, missing)
+        return created
+
+    def _create_indexes(self, collection: "RawCollection[dict[str, Any]]", indexes: list[IndexModel]) -> list[str]:
+        try:
+            return collection.create_indexes(indexes)
+        except OperationFailure as error:
+            if error.code not in _INDEX_CONFLICTS:
+                raise
+            raise DatabaseError(
+                f"An index of the collection {collection.name} cannot be created: {str(error).splitlines()[0][:200]}",
+                "Look for documents with the same key (invdesflow db validate) or drop the conflicting index.",
+            ) from None
 
     def job_store(self) -> "JobStore":
         """Return jobflow's store for the outputs of jobs; connect it before use."""

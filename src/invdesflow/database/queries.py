@@ -95,11 +95,14 @@ class CandidateFilter(BaseModel):
             elements["$all"] = self.elements
         if self.exclude:
             elements["$nin"] = self.exclude
+        formula = {
+            "$eq": self.formula,
+            "$regex": None if self.formula_contains is None else re.escape(self.formula_contains),
+        }
         tc = {op: value for op, value in (("$gte", self.tc_min), ("$lte", self.tc_max)) if value is not None}
         conditions: dict[str, Any] = {
             "elements": elements or None,
-            "reduced_formula": self.formula
-            or (self.formula_contains and {"$regex": re.escape(self.formula_contains)}),
+            "reduced_formula": {op: value for op, value in formula.items() if value is not None} or None,
             "tc_k": tc or None,
             "e_above_hull_ev_per_atom": None if self.ehull_max is None else {"$lte": self.ehull_max},
             "space_group_number": self.spacegroup,

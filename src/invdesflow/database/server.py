@@ -1,4 +1,4 @@
-"""The local database server: ``mongod`` where it is installed, else ``secantusd-py``, on loopback, as its own process."""
+"""The local database server: ``mongod`` where it is installed, else ``secantusd-py``, on loopback."""
 
 import json
 import shutil
@@ -67,11 +67,11 @@ class LocalServer:
     """
 
     def __init__(self, data_dir: Path, host: str, port: int) -> None:
-        self.data_dir = data_dir
+        self.data_dir = data_dir.absolute()  # the server itself runs in this folder
         self.host = host
         self.port = port
-        self.log = data_dir / "server.log"
-        self._pid_file = data_dir / "server.json"
+        self.log = self.data_dir / "server.log"
+        self._pid_file = self.data_dir / "server.json"
 
     @property
     def address(self) -> str:
@@ -109,6 +109,7 @@ class LocalServer:
             record = self._record()
             if record is not None:
                 self._check_port(record)
+                self._wait_until_up(psutil.Process(record.pid))  # the command that started it may have been interrupted
                 return False
             if self._port_is_taken():
                 raise DatabaseError(
@@ -117,9 +118,13 @@ class LocalServer:
                 )
             engine, command = self._command()
             process = self._spawn(command)
-            self._pid_file.write_text(
-                json.dumps(asdict(_Record(process.pid, psutil.Process(process.pid).create_time(), engine, self.port)))
-            )
+            record = _Record(process.pid, process.create_time(), engine, self.port)
+            try:
+                self._pid_file.write_text(json.dumps(asdict(record)))
+            except OSError:  # nobody would find this server again
+                process.kill()
+                process.wait()
+                raise
             self._wait_until_up(process)
             return True
 
@@ -139,17 +144,18 @@ class LocalServer:
         with self._lock():
             record = self._record()
             process = None if record is None else record.process()
-            if process is None:
+            if record is None or process is None:
                 self._pid_file.unlink(missing_ok=True)
                 return False
             process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(_STOP_TIMEOUT_S)
-            except psutil.TimeoutExpired as error:
-                raise DatabaseError(
-                    f"The local database (process {process.pid}) did not stop within {_STOP_TIMEOUT_S:.0f} s.",
-                    f"Look at {self.log}.",
-                ) from error
+            deadline = time.monotonic() + _STOP_TIMEOUT_S
+            while record.process() is not None:  # a zombie has stopped, though its parent has not looked yet
+                if time.monotonic() > deadline:
+                    raise DatabaseError(
+                        f"The local database (process {process.pid}) did not stop within {_STOP_TIMEOUT_S:.0f} s.",
+                        f"Look at {self.log}.",
+                    )
+                time.sleep(0.05)
             self._pid_file.unlink(missing_ok=True)
             return True
 
@@ -190,7 +196,7 @@ class LocalServer:
         mongod = shutil.which("mongod")
         if mongod is not None:
             return "mongod", [mongod, "--bind_ip", self.host, "--port", str(self.port), "--dbpath", str(storage)]
-        secantusd = shutil.which("secantusd-py", path=str(Path(sys.executable).parent)) or shutil.which("secantusd-py")
+        secantusd = self.secantusd()
         if secantusd is not None:
             # An empty configuration file keeps it from picking one up in the working directory.
             configuration = self.data_dir / "secantusd.toml"
@@ -205,23 +211,33 @@ class LocalServer:
             "Install one with: pip install 'invdesflow[local-db]'.",
         )
 
-    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
+    @staticmethod
+    def secantusd() -> str | None:
+        """Find the program ``secantusd-py``: beside this Python, or on the PATH."""
+        return shutil.which("secantusd-py", path=str(Path(sys.executable).parent)) or shutil.which("secantusd-py")
+
+    def _spawn(self, command: list[str]) -> psutil.Popen:
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C in the terminal is for the campaign, not for the database.
-            return subprocess.Popen(  # noqa: S603 (our own command, no shell)
+            return psutil.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.data_dir, start_new_session=True
             )
 
-    def _wait_until_up(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait_until_up(self, process: psutil.Process) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                break
-            if self._version() is not None:
-                return
-            time.sleep(0.1)
-        process.kill()
-        process.wait()
+        try:
+            while process.status() != psutil.STATUS_ZOMBIE:
+                # Ours, not somebody else's who took the port in between.
+                if any(connection.laddr.port == self.port for connection in process.net_connections("tcp")):
+                    return
+                if time.monotonic() > deadline:
+                    raise DatabaseError(
+                        f"The local database (process {process.pid}) is not up after {_START_TIMEOUT_S:.0f} s.",
+                        f"It may be recovering its data: wait, run the command again, or look at {self.log}.",
+                    )
+                time.sleep(0.05)
+        except psutil.NoSuchProcess:
+            pass
         self._pid_file.unlink(missing_ok=True)
         raise DatabaseError(f"The local database did not start: {self._last_log_line()}", f"Look at {self.log}.")
 
@@ -233,7 +249,8 @@ class LocalServer:
         if not self._port_is_taken():
             return None
         try:
-            with MongoClient(self.host, self.port, serverSelectionTimeoutMS=2000) as client:
+            client: MongoClient[dict[str, object]] = MongoClient(self.host, self.port, serverSelectionTimeoutMS=2000)
+            with client:
                 return str(client.server_info()["version"])
         except PyMongoError:
             return None
