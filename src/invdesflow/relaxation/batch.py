@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Generator, Hashable, Iterator, Mapping
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from typing import Generic, TypeVar
@@ -40,7 +40,7 @@ def relax_batch(
     workers: int | None = None,
     device: Device = "cpu",
     time_limit_s: float = 600.0,
-) -> Iterator[tuple[Key, RelaxationResult]]:
+) -> Generator[tuple[Key, RelaxationResult], None, None]:
     """Relax crystals side by side and yield each result as it is ready.
 
     Every worker process loads the potential once and runs on one thread, which for small crystals is twice as fast as

@@ -57,7 +57,7 @@ class RelaxationDocument(Document):
     potential: PotentialReference
     settings: RelaxationSettings
 
-    formula: str = Field(description="reduced formula")
+    reduced_formula: str = Field(description="for example Nb3Sn")
     elements: list[str] = Field(description="symbols in alphabetical order")
     chemical_system: str = Field(description="symbols in alphabetical order, joined by hyphens")
     nsites: int = Field(ge=1)
@@ -111,7 +111,7 @@ class RelaxationDocument(Document):
             subject=subject,
             potential=PotentialReference(kind=potential.kind, model=potential.model, digest=potential.digest),
             settings=settings,
-            formula=structure.composition.reduced_formula,
+            reduced_formula=structure.composition.reduced_formula,
             elements=elements,
             chemical_system="-".join(elements),
             nsites=n_sites,

@@ -1,0 +1,150 @@
+"""Jobs that relax candidates and whatever competes with them for the hull."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from jobflow import Maker, job
+from pydantic import BaseModel, ConfigDict, Field
+from pymatgen.core import Structure
+
+from invdesflow.database import Database
+from invdesflow.database.provenance import current_provenance
+from invdesflow.database.stages import StageRecord, Stopwatch
+from invdesflow.generation.documents import CandidateDocument
+from invdesflow.progress import track
+from invdesflow.relaxation.batch import relax_batch
+from invdesflow.relaxation.documents import RelaxationDocument, Subject, relaxation_id
+from invdesflow.relaxation.elements import reference_structures
+from invdesflow.relaxation.potentials import Kind, Potential, find_potential
+from invdesflow.relaxation.relaxation import RelaxationSettings
+from invdesflow.superconductors.documents import SuperconductorDocument
+
+__all__ = ["RelaxMaker", "RelaxationOutput"]
+
+
+class RelaxationOutput(BaseModel):
+    """What a relaxing job did."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    record: StageRecord
+    relaxation_ids: dict[str, str] = Field(description="candidate_id -> relaxation_id, converged or not")
+
+
+@dataclass
+class RelaxMaker(Maker):
+    """Relax candidates, and the crystals that compete with them for the convex hull, in worker processes.
+
+    1. Collect the candidates, the elemental references of their elements, and the known superconductors within their
+       chemical systems at this pressure.
+    2. Leave out what is stored with the same potential and settings.
+    3. Relax the rest side by side; every result is stored as it comes, converged or not, with the reason.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    potential
+        Program of the interatomic potential.
+    model
+        Its weights: a name that the program knows, or a path; by default CHGNet 0.3.0 or SevenNet-0.
+    settings
+        Convergence, pressure, symmetry.
+    time_limit_s
+        Wall time for one crystal (s).
+    """
+
+    name: str = "relax"
+    potential: Kind = "CHGNet"
+    model: str | None = None
+    settings: RelaxationSettings = field(default_factory=RelaxationSettings)
+    time_limit_s: float = 600.0
+
+    @job
+    def make(self, candidate_ids: list[str], campaign: str, campaign_round: int) -> RelaxationOutput:
+        """Relax the candidates of one round.
+
+        Raises
+        ------
+        PotentialError
+            If the potential cannot be loaded. What happens to one crystal is the reason in its document.
+        """
+        watch = Stopwatch()
+        potential = find_potential(self.potential, self.model)
+        with Database() as database:
+            candidates = dict(_candidate_structures(database, candidate_ids))
+            systems = [{site.specie.symbol for site in structure} for structure in candidates.values()]
+            competitors = dict(self._competitors(database, systems, potential))
+            reused = self._relax(database, candidates | competitors, potential, campaign, campaign_round)
+            identifiers = {
+                subject.id: relaxation_id(structure, potential, self.settings)
+                for subject, structure in candidates.items()
+            }
+            failed = _reasons(database, identifiers.values())
+        for reason in failed:
+            watch.reject([reason])
+        record = watch.record(
+            self.name,
+            entered=len(candidates),
+            passed=len(candidates) - len(failed),
+            reused=reused,
+            note=f"{len(competitors)} competing crystals for the hull",
+        )
+        return RelaxationOutput(record=record, relaxation_ids=identifiers)
+
+    def _competitors(
+        self, database: Database, systems: list[set[str]], potential: Potential
+    ) -> Iterator[tuple[Subject, Structure]]:
+        """Yield elemental references and known superconductors within the systems, as far as the potential goes."""
+        known_elements = set(potential.elements)
+        for symbol in sorted(set().union(*systems) & known_elements):
+            for polymorph, structure in reference_structures(symbol).items():
+                yield Subject(kind="element", id=polymorph), structure
+        at_pressure = {"pressure_gpa": self.settings.pressure_gpa}
+        for known in database.collection(SuperconductorDocument).find(at_pressure):
+            elements = set(known.elements)
+            if elements <= known_elements and any(elements <= system for system in systems):
+                yield Subject(kind="superconductor", id=known.superconductor_id), known.structure
+
+    def _relax(
+        self,
+        database: Database,
+        subjects: dict[Subject, Structure],
+        potential: Potential,
+        campaign: str,
+        campaign_round: int,
+    ) -> int:
+        """Relax and store what is not stored; return the number of those that are."""
+        collection = database.collection(RelaxationDocument)
+        identifiers = {
+            subject: relaxation_id(structure, potential, self.settings) for subject, structure in subjects.items()
+        }
+        stored = collection.existing(identifiers.values())
+        missing = {subject: structure for subject, structure in subjects.items() if identifiers[subject] not in stored}
+        provenance = current_provenance(campaign, campaign_round)
+        results = relax_batch(
+            missing,
+            potential,
+            self.settings,
+            workers=database.settings.workers,
+            time_limit_s=self.time_limit_s,
+        )
+        with closing(results):
+            for subject, result in track(results, "relaxing", total=len(missing)):
+                document = RelaxationDocument.from_result(
+                    missing[subject], result, subject, potential, self.settings, provenance=provenance
+                )
+                collection.upsert([document])
+        return len(subjects) - len(missing)
+
+
+def _candidate_structures(database: Database, candidate_ids: list[str]) -> Iterator[tuple[Subject, Structure]]:
+    for candidate in database.collection(CandidateDocument).find({"candidate_id": {"$in": candidate_ids}}):
+        yield Subject(kind="candidate", id=candidate.candidate_id), candidate.structure
+
+
+def _reasons(database: Database, relaxation_ids: Iterable[str]) -> list[str]:
+    """Return why relaxations did not converge."""
+    criteria = {"relaxation_id": {"$in": list(relaxation_ids)}, "converged": False}
+    return [row["reason"] for row in database.collection(RelaxationDocument).values(criteria, ["reason"])]
