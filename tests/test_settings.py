@@ -8,7 +8,7 @@ import pytest
 from invdesflow.errors import ConfigurationError
 from invdesflow.settings import Settings, default_file, get_settings
 
-SECRET = "s3cret-Passw0rd"  # noqa: S105
+SECRET = "s3cret-Passw0rd"
 
 
 @pytest.fixture

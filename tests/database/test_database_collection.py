@@ -41,6 +41,12 @@ def test_upsert_replaces_all_but_created_at(database):
     assert read.updated_at > read.created_at
 
 
+def test_upsert_of_a_key_twice_in_one_call(database):
+    counts = database.summary.upsert([summary("c1", tc_k=1.0), summary("c2"), summary("c1", tc_k=2.0)])
+    assert counts == UpsertCounts(inserted=2, updated=1)
+    assert database.summary.get("c1").tc_k == 2.0
+
+
 def test_upsert_of_nothing(database):
     assert database.summary.upsert([]) == UpsertCounts(0, 0)
     assert database.summary.count() == 0
@@ -149,7 +155,7 @@ def test_failed_write_concern_is_loud(database, monkeypatch):
 
     collection = database.summary
     monkeypatch.setattr(collection.raw, "bulk_write", fail)
-    with pytest.raises(DatabaseError, match="refused documents of summary: waiting for replication timed out"):
+    with pytest.raises(DatabaseError, match="refused a document of summary: waiting for replication timed out"):
         collection.insert_new([summary("c1")])
 
 

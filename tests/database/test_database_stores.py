@@ -11,7 +11,7 @@ from invdesflow.database.stores import StoreFile, load_store_file
 from invdesflow.errors import ConfigurationError
 from invdesflow.settings import Settings, default_file
 
-PASSWORD = "s3cret-Passw0rd"  # noqa: S105
+PASSWORD = "s3cret-Passw0rd"
 
 
 @pytest.fixture

@@ -113,28 +113,8 @@ class Collection(Generic[D]):
             If one exceeds MongoDB's limit of 16 MB, which is found before its batch of 500 is sent, or the server
             refuses one.
         """
-        inserted = updated = 0
-        for chunk in grouper(documents, _BATCH):
-            requests = [
-                self._upsert_request(document, data)
-                for document, data in zip(chunk, self._encodable(chunk), strict=True)
-            ]
-            counts, present = self._write(requests, chunk)
-            inserted += counts["nUpserted"]
-            updated += counts["nMatched"]
-            if present:
-                # Two writers inserted the same key at once: now it exists, and the update applies.
-                again, refused = self._write(
-                    [requests[index] for index in present], [chunk[index] for index in present]
-                )
-                if refused:
-                    raise DatabaseError(
-                        f"The database at {self.address} refuses {chunk[present[refused[0]]].identifier!r} in "
-                        f"{self.raw.name}, because another unique index forbids it."
-                    )
-                inserted += again["nUpserted"]
-                updated += again["nMatched"]
-        return UpsertCounts(inserted, updated)
+        counts = [self._upsert_chunk(chunk) for chunk in grouper(documents, _BATCH)]
+        return UpsertCounts(sum(count.inserted for count in counts), sum(count.updated for count in counts))
 
     def insert_new(self, documents: Iterable[D]) -> set[str]:
         """Insert the documents whose key is not stored yet.
@@ -151,7 +131,7 @@ class Collection(Generic[D]):
         """
         found: set[str] = set()
         for chunk in grouper(documents, _BATCH):
-            _, present = self._write([InsertOne(data) for data in self._encodable(chunk)], chunk)
+            _, present = self._write([InsertOne(data) for data in self._encodable(chunk)])
             found.update(chunk[index].identifier for index in present)
         return found
 
@@ -201,28 +181,47 @@ class Collection(Generic[D]):
                 )
         return rows
 
-    def _upsert_request(self, document: D, data: dict[str, Any]) -> UpdateOne:
-        data["updated_at"] = utc_now()
-        created_at = data.pop("created_at")
-        update = {"$set": data, "$setOnInsert": {"created_at": created_at}}
-        return UpdateOne({self.model.key: document.identifier}, update, upsert=True)
+    def _upsert_chunk(self, documents: Sequence[D]) -> UpsertCounts:
+        rows = self._encodable(documents)
+        for row in rows:
+            row["updated_at"] = utc_now()
+        # Servers insert several times faster than they upsert, and most documents are new.
+        known = self.existing(document.identifier for document in documents)
+        requests = [
+            self._update(row) if document.identifier in known else InsertOne(dict(row))
+            for document, row in zip(documents, rows, strict=True)
+        ]
+        first, present = self._write(requests)
+        inserted, updated = first["nInserted"] + first["nUpserted"], first["nMatched"]
+        if present:
+            # Another writer inserted the same key meanwhile: now it exists, and the update applies.
+            again, refused = self._write([self._update(rows[index]) for index in present])
+            if refused:
+                raise DatabaseError(
+                    f"The database at {self.address} refuses {documents[present[refused[0]]].identifier!r} in "
+                    f"{self.raw.name}, because another unique index forbids it."
+                )
+            inserted, updated = inserted + again["nUpserted"], updated + again["nMatched"]
+        return UpsertCounts(inserted, updated)
 
-    def _write(
-        self, requests: Sequence[UpdateOne | InsertOne[dict[str, Any]]], documents: Sequence[D]
-    ) -> tuple[Mapping[str, Any], list[int]]:
+    def _update(self, row: Mapping[str, Any]) -> UpdateOne:
+        values = {field: value for field, value in row.items() if field != "created_at"}
+        update = {"$set": values, "$setOnInsert": {"created_at": row["created_at"]}}
+        return UpdateOne({self.model.key: row[self.model.key]}, update, upsert=True)
+
+    def _write(self, requests: Sequence[UpdateOne | InsertOne[dict[str, Any]]]) -> tuple[Mapping[str, Any], list[int]]:
         """Return the server's counts, and the positions of the documents whose key was present."""
         with driver_errors(self.address):
             try:
                 return self.raw.bulk_write(requests, ordered=False).bulk_api_result, []
             except BulkWriteError as error:
                 failures = error.details["writeErrors"]
-                if not failures or any(failure["code"] != _DUPLICATE_KEY for failure in failures):
-                    raise self._refused(error, documents) from None
+                if error.details["writeConcernErrors"] or any(row["code"] != _DUPLICATE_KEY for row in failures):
+                    raise self._refused(error) from None
                 return error.details, [failure["index"] for failure in failures]
 
-    def _refused(self, error: BulkWriteError, documents: Sequence[D]) -> DatabaseError:
+    def _refused(self, error: BulkWriteError) -> DatabaseError:
         # A document that is not on disk was not written: a failed write concern counts, too.
         others = [failure for failure in error.details["writeErrors"] if failure["code"] != _DUPLICATE_KEY]
-        name = repr(documents[others[0]["index"]].identifier) if others else "documents"
         reason = write_problem({**error.details, "writeErrors": others})
-        return DatabaseError(f"The database at {self.address} refused {name} of {self.raw.name}: {reason}.")
+        return DatabaseError(f"The database at {self.address} refused a document of {self.raw.name}: {reason}.")

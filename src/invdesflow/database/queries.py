@@ -86,7 +86,12 @@ class CandidateFilter(BaseModel):
     @field_validator("formula")
     @classmethod
     def _is_formula(cls, formula: str | None) -> str | None:
-        return None if formula is None else Composition(formula).reduced_formula
+        if formula is None:
+            return None
+        composition = Composition(formula)
+        if not composition or not all(isinstance(element, Element) for element in composition):
+            raise ValueError(f"not a chemical formula: {formula}")
+        return composition.reduced_formula
 
     def to_mongo(self) -> dict[str, Any]:
         """Return the MongoDB filter."""
