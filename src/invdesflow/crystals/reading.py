@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
-from pymatgen.core import Structure
+from pymatgen.core import DummySpecies, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifBlock, CifFile, CifParser
 from pymatgen.io.vasp import Poscar
@@ -90,8 +90,7 @@ def structure_from_text(text: str, file_format: str, name: str = "the text") -> 
     except Exception as error:  # the parsers raise whatever the damage leads to
         problem = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise StructureError(f"{name} is not a readable {file_format} file: {problem}", "Repair the file.") from error
-    _require_sound(structure, name)
-    return structure
+    return _sound(structure, name)
 
 
 def _cif(text: str) -> Structure:
@@ -108,10 +107,20 @@ def _images(parser: CifParser, block: CifBlock) -> int:
 
 
 def _poscar(text: str) -> Structure:
+    # pymatgen allocates what the line of counts promises; the line is the sixth or the seventh.
+    if max(map(_promised_atoms, text.splitlines()[:10]), default=0) > MAX_ATOMS:
+        raise StructureError("The POSCAR promises too many atoms.", f"Give a cell of 1 to {MAX_ATOMS} atoms.")
     poscar = Poscar.from_str(text)
     if not poscar.true_names:
         raise StructureError("The POSCAR does not name its elements.", "Add the line of symbols above the counts.")
     return poscar.structure
+
+
+def _promised_atoms(line: str) -> int:
+    try:
+        return sum(map(int, line.split()))
+    except ValueError:
+        return 0
 
 
 def _extxyz(text: str) -> Structure:
@@ -135,15 +144,15 @@ def _format(path: Path) -> str:
     raise StructureError(f"The format of {path} cannot be told from its name.", "Name it *.cif, *.vasp or *.extxyz.")
 
 
-def _require_sound(structure: Structure, name: str) -> None:
-    """Raise StructureError where a crystal cannot be computed."""
+def _sound(structure: Structure, name: str) -> Structure:
+    """Return lattice, elements and positions alone; raise StructureError where a crystal cannot be computed."""
     if not structure.is_ordered:
         raise StructureError(f"{name} holds a disordered structure.", "Give an ordered approximant.")
     if not 0 < len(structure) <= MAX_ATOMS:
         raise StructureError(f"{name} holds {len(structure)} atoms.", f"Give a cell of 1 to {MAX_ATOMS} atoms.")
     if not (np.isfinite(structure.lattice.matrix).all() and np.isfinite(structure.frac_coords).all()):
         raise StructureError(f"{name} holds a number that is not finite.", "Repair the file.")
-    if any(not hasattr(site.specie, "Z") for site in structure):
+    if any(isinstance(site.specie, DummySpecies) for site in structure):
         raise StructureError(f"{name} holds a site that is no element.", "Repair the file.")
     if not structure.volume > 0:
         raise StructureError(f"{name} holds a cell without volume.", "Repair the file.")
@@ -151,4 +160,6 @@ def _require_sound(structure: Structure, name: str) -> None:
     if contact.distance < MIN_DISTANCE:
         pair = "-".join(contact.elements)
         raise StructureError(f"{name} holds two atoms ({pair}) at {contact.distance:.2f} A.", "Repair the file.")
-    symmetry_of(structure)
+    bare = Structure(structure.lattice, [site.specie.symbol for site in structure], structure.frac_coords)
+    symmetry_of(bare)
+    return bare

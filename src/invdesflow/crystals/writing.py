@@ -22,7 +22,7 @@ SYMPREC = 0.01
 """Tolerance in Angstrom at which the positions of the standardised cell are reduced to their orbits in a CIF."""
 
 
-def structure_to_text(structure: Structure, file_format: str) -> str:
+def structure_to_text(structure: Structure, file_format: str, info: Mapping[str, object] | None = None) -> str:
     """Write one ordered crystal as text.
 
     Parameters
@@ -31,6 +31,8 @@ def structure_to_text(structure: Structure, file_format: str) -> str:
         Ordered crystal in any cell.
     file_format
         ``"cif"``: the standard conventional cell with its symmetry; ``"poscar"`` and ``"extxyz"``: the cell as it is.
+    info
+        Scalars for the comment line of extXYZ; the other formats have no place for them.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def structure_to_text(structure: Structure, file_format: str) -> str:
         raise ConfigurationError(f"{file_format!r} is no structure format.", f"Choose from {', '.join(FORMATS)}.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _WRITERS[file_format](structure)
+        return _WRITERS[file_format](structure, info or {})
 
 
 def write_structure(structure: Structure, path: Path, file_format: str) -> None:
@@ -59,19 +61,25 @@ def write_structure(structure: Structure, path: Path, file_format: str) -> None:
     path.write_text(structure_to_text(structure, file_format), encoding="utf-8")
 
 
-def _cif(structure: Structure) -> str:
+def _cif(structure: Structure, _: Mapping[str, object]) -> str:
     return str(CifWriter(conventional(structure), symprec=SYMPREC))
 
 
-def _poscar(structure: Structure) -> str:
+def _poscar(structure: Structure, _: Mapping[str, object]) -> str:
     return str(Poscar(structure, sort_structure=True).get_str(significant_figures=10))
 
 
-def _extxyz(structure: Structure) -> str:
+def _extxyz(structure: Structure, info: Mapping[str, object]) -> str:
     buffer = io.StringIO()
     bare = Structure(structure.lattice, structure.species, structure.frac_coords)
-    ase.io.write(buffer, AseAtomsAdaptor.get_atoms(bare, msonable=False), format="extxyz")
+    atoms = AseAtomsAdaptor.get_atoms(bare, msonable=False)
+    atoms.info = dict(info)
+    ase.io.write(buffer, atoms, format="extxyz")
     return buffer.getvalue()
 
 
-_WRITERS: Mapping[str, Callable[[Structure], str]] = {"cif": _cif, "poscar": _poscar, "extxyz": _extxyz}
+_WRITERS: Mapping[str, Callable[[Structure, Mapping[str, object]], str]] = {
+    "cif": _cif,
+    "poscar": _poscar,
+    "extxyz": _extxyz,
+}
