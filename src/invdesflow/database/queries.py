@@ -91,7 +91,7 @@ class CandidateFilter(BaseModel):
         composition = Composition(formula)
         if not composition or not all(isinstance(element, Element) for element in composition):
             raise ValueError(f"not a chemical formula: {formula}")
-        return composition.reduced_formula
+        return str(composition.reduced_formula)
 
     def to_mongo(self) -> dict[str, Any]:
         """Return the MongoDB filter."""
