@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import spglib
 from ase import Atoms
 from numpy.typing import NDArray
 
-from invdesflow.errors import StructureError
+from invdesflow.relaxation.symmetry import symmetry_dataset
 
 __all__ = ["PrimitiveCell", "find_primitive_cell"]
 
@@ -66,11 +65,7 @@ def find_primitive_cell(atoms: Atoms, symprec: float) -> PrimitiveCell:
     StructureError
         If spglib finds no symmetry.
     """
-    dataset = spglib.get_symmetry_dataset(
-        (atoms.cell[:], atoms.get_scaled_positions(wrap=False), atoms.numbers), symprec=symprec
-    )
-    if dataset is None:
-        raise StructureError("spglib finds no symmetry in this structure.", "Check its coordinates.")
+    dataset = symmetry_dataset(atoms, symprec)
     to_multiples = np.linalg.inv(dataset.primitive_lattice)
     multiples = np.rint(atoms.cell[:] @ to_multiples).astype(int)
     cell = np.linalg.inv(multiples) @ atoms.cell[:]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import spglib
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 from ase.spacegroup.symmetrize import refine_symmetry
@@ -13,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from invdesflow.errors import StructureError
 from invdesflow.relaxation.coordinates import SymmetryAdaptedCell, UnphysicalCrystalError
 from invdesflow.relaxation.optimizer import StalledError, TrustRegionBFGS
 from invdesflow.relaxation.primitive import PrimitiveCell, find_primitive_cell
+from invdesflow.relaxation.symmetry import symmetry_dataset
 
 __all__ = ["DEFAULT_SETTINGS", "RelaxationResult", "RelaxationSettings", "failed_relaxation", "relax"]
 
@@ -109,18 +110,16 @@ def relax(
     -------
     RelaxationResult
         Also when the relaxation fails for physical reasons: an energy that blows up or is not a number, fused atoms,
-        a volume that runs away, too many steps.
-
-    Raises
-    ------
-    StructureError
-        If the symmetry of the structure cannot be determined.
+        a volume that runs away, a symmetry that cannot be found, too many steps.
     """
     start = time.perf_counter()
     first = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-    primitive = _smallest_cell(first.copy(), settings)
+    try:
+        primitive = _smallest_cell(first.copy(), settings)
+        cell = SymmetryAdaptedCell(primitive.atoms, settings.keep_symmetry, settings.symprec, settings.pressure)
+    except StructureError as error:
+        return failed_relaxation(structure, error.problem)
     primitive.atoms.calc = calculator
-    cell = SymmetryAdaptedCell(primitive.atoms, settings.keep_symmetry, settings.symprec, settings.pressure)
     n_steps, reason = _minimise(cell, settings)
     last = primitive.crystal()
     return RelaxationResult(
@@ -140,6 +139,7 @@ def relax(
 def _smallest_cell(atoms: Atoms, settings: RelaxationSettings) -> PrimitiveCell:
     if not settings.keep_symmetry:
         return PrimitiveCell.of_itself(atoms)
+    symmetry_dataset(atoms, settings.symprec)  # ASE does not catch a symmetry that cannot be found
     refine_symmetry(atoms, settings.symprec)
     return find_primitive_cell(atoms, settings.symprec)
 
@@ -168,8 +168,10 @@ def _energetics(cell: SymmetryAdaptedCell, n_cells: int, settings: RelaxationSet
 
 
 def _spacegroup_number(atoms: Atoms, symprec: float) -> int | None:
-    dataset = spglib.get_symmetry_dataset((atoms.cell[:], atoms.get_scaled_positions(), atoms.numbers), symprec=symprec)
-    return None if dataset is None else int(dataset.number)
+    try:
+        return int(symmetry_dataset(atoms, symprec).number)
+    except StructureError:
+        return None
 
 
 def failed_relaxation(structure: Structure, reason: str) -> RelaxationResult:

@@ -2,7 +2,6 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import spglib
@@ -18,6 +17,7 @@ __all__ = [
     "free_strains",
     "identity_operation",
     "space_group_operations",
+    "symmetry_dataset",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -51,6 +51,31 @@ def identity_operation(n_atoms: int) -> SpaceGroupOperations:
     return SpaceGroupOperations(np.eye(3)[None], np.arange(n_atoms)[None])
 
 
+def symmetry_dataset(atoms: Atoms, symprec: float) -> spglib.SpglibDataset:
+    """Ask spglib for the symmetry of a crystal.
+
+    Parameters
+    ----------
+    atoms
+        Periodic crystal.
+    symprec
+        Distance tolerance (Angstrom).
+
+    Raises
+    ------
+    StructureError
+        If spglib finds none, because atoms overlap for example.
+    """
+    cell = (atoms.cell[:], atoms.get_scaled_positions(wrap=False), atoms.numbers)
+    try:
+        dataset = spglib.get_symmetry_dataset(cell, symprec=symprec)
+    except spglib.SpglibError as error:
+        raise StructureError(f"The symmetry cannot be found: {error}.", "Check for overlapping atoms.") from error
+    if dataset is None:  # how spglib reports errors depends on the environment
+        raise StructureError("The symmetry cannot be found.", "Check for overlapping atoms.")
+    return dataset
+
+
 def space_group_operations(atoms: Atoms, symprec: float) -> SpaceGroupOperations:
     """Find the symmetry operations of a crystal with spglib.
 
@@ -68,12 +93,10 @@ def space_group_operations(atoms: Atoms, symprec: float) -> SpaceGroupOperations
     """
     cell, numbers = atoms.cell[:], atoms.numbers
     fractional = atoms.get_scaled_positions(wrap=False)
-    symmetry: dict[str, Any] | None = spglib.get_symmetry((cell, fractional, numbers), symprec=symprec)
-    if symmetry is None:
-        raise StructureError("spglib finds no symmetry operations in this structure.", "Check its coordinates.")
+    dataset = symmetry_dataset(atoms, symprec)
     to_cartesian = cell.T
-    rotations = to_cartesian @ symmetry["rotations"] @ np.linalg.inv(to_cartesian)
-    images = np.einsum("gij,aj->gai", symmetry["rotations"], fractional) + symmetry["translations"][:, None]
+    rotations = to_cartesian @ dataset.rotations @ np.linalg.inv(to_cartesian)
+    images = np.einsum("gij,aj->gai", dataset.rotations, fractional) + dataset.translations[:, None]
     permutations = np.array([_site_permutation(image, fractional, cell, numbers) for image in images])
     return SpaceGroupOperations(rotations, permutations)
 
