@@ -120,7 +120,7 @@ def test_bad_cif(text, message):
         ("x\n1\n4 0 0\n0 4 0\n0 0 4\nNb\n2\ndirect\n0 0 0\n0 0 0\n", "poscar", "0.00 A"),
         ("x\n1\n4 0 0\n0 4 0\n0 0 4\nNb\n1000000000\ndirect\n0 0 0\n", "poscar", "too many"),
         ("x\n1\n4 0 0\n0 4 0\n0 0 4\nNb N\n1 +1_000_000_000\ndirect\n0 0 0\n", "poscar", "too many"),
-        ('1000000000\nLattice="4 0 0 0 4 0 0 0 4" pbc="T T T"\nNb 0 0 0\n', "extxyz", "."),
+        ('1000000000\nLattice="4 0 0 0 4 0 0 0 4" pbc="T T T"\nNb 0 0 0\n', "extxyz", "too many"),
         ("1\n\nNb 0 0 0\n", "extxyz", "periodic"),
         ('1\nLattice="4 0 0 0 4 0 0 0 4" pbc="T T F"\nNb 0 0 0\n', "extxyz", "periodic"),
         ('2\nLattice="4 0 0 0 4 0 0 0 4" pbc="T T T"\nNb 0 0 0\n', "extxyz", "."),

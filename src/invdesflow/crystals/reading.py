@@ -124,7 +124,12 @@ def _promised_atoms(line: str) -> int:
 
 
 def _extxyz(text: str) -> Structure:
-    atoms = ase.io.read(io.StringIO(text), index=0, format="extxyz")
+    # ASE loops over as many lines as the first one promises; later frames are not looked at.
+    lines = text.splitlines()
+    promised = max(map(_promised_atoms, lines[:1]), default=0)
+    if promised > MAX_ATOMS:
+        raise StructureError("The extXYZ file promises too many atoms.", f"Give a cell of 1 to {MAX_ATOMS} atoms.")
+    atoms = ase.io.read(io.StringIO("\n".join(lines[: promised + 2])), index=0, format="extxyz")
     if not atoms.pbc.all():
         raise StructureError("The extXYZ file holds no crystal.", "Give a Lattice, periodic in three directions.")
     return AseAtomsAdaptor.get_structure(atoms)
