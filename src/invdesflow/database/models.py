@@ -10,6 +10,7 @@ __all__ = ["COLLECTION_MODELS", "document_model"]
 # Named, not imported: the database room stands below the rooms that own the models.
 COLLECTION_MODELS = {
     "superconductors": "invdesflow.superconductors.documents:SuperconductorDocument",
+    "references": "invdesflow.superconductors.references:ReferenceDocument",
     "candidates": "invdesflow.generation.documents:CandidateDocument",
     "relaxations": "invdesflow.relaxation.documents:RelaxationDocument",
     "screenings": "invdesflow.screening.documents:ScreeningDocument",

@@ -10,7 +10,18 @@ from invdesflow.database.documents import Provenance
 
 __all__ = ["current_provenance"]
 
-_PACKAGES = ("invdesflow", "pymatgen", "spglib", "ase", "torch", "chgnet", "sevenn", "deepmd-kit", "jobflow", "atomate2")
+_PACKAGES = (
+    "invdesflow",
+    "pymatgen",
+    "spglib",
+    "ase",
+    "torch",
+    "chgnet",
+    "sevenn",
+    "deepmd-kit",
+    "jobflow",
+    "atomate2",
+)
 
 
 def current_provenance(campaign: str | None, campaign_round: int | None) -> Provenance:

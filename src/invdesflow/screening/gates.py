@@ -8,13 +8,13 @@ __all__ = ["GateResult", "Thresholds", "domain_gate", "formation_energy_gate", "
 
 
 class Thresholds(BaseModel):
-    """What a candidate must meet."""
+    """What a candidate must meet; a threshold of None closes its gate for nobody."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    formation_energy_ev_per_atom: float = Field(0.0, description="largest formation energy that passes, eV/atom")
-    e_above_hull_ev_per_atom: float = Field(0.2, ge=0, description="largest energy above the hull that passes, eV/atom")
-    tc_k: float = Field(5.0, ge=0, description="smallest predicted Tc that passes, K")
+    formation_energy_ev_per_atom: float | None = Field(0.0, description="largest formation energy, eV/atom")
+    e_above_hull_ev_per_atom: float | None = Field(0.2, ge=0, description="largest energy above the hull, eV/atom")
+    tc_k: float | None = Field(5.0, ge=0, description="smallest predicted Tc, K")
 
 
 class GateResult(BaseModel):

@@ -1,0 +1,124 @@
+"""Builder of the `summary` collection."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from invdesflow.campaigns.summary import build_summary, chosen_relaxation
+from invdesflow.database.builders import DocumentBuilder
+from invdesflow.database.collection import Collection
+from invdesflow.database.documents import Document, content_hash
+from invdesflow.database.failures import driver_errors
+from invdesflow.database.summary import SummaryDocument
+from invdesflow.generation.documents import CandidateDocument
+from invdesflow.relaxation.documents import RelaxationDocument
+from invdesflow.relaxation.entries import stored_entries, subsystem_names
+from invdesflow.relaxation.hull import HullEntry, assess_stability
+from invdesflow.screening.documents import ScreeningDocument
+
+__all__ = ["SummaryBuilder", "SummaryItem"]
+
+
+@dataclass(frozen=True)
+class SummaryItem:
+    """The candidates of one chemical system with all that their summaries are made of."""
+
+    candidates: Sequence[CandidateDocument]
+    relaxations: Mapping[str, RelaxationDocument]
+    screenings: Mapping[str, Sequence[ScreeningDocument]]
+    entries: Sequence[HullEntry]
+    digests: Mapping[str, str]
+
+
+class SummaryBuilder(DocumentBuilder[SummaryDocument]):
+    """Keep one summary per candidate current: with its own documents, and with everything that competes on its hull."""
+
+    target: ClassVar[type[Document]] = SummaryDocument
+
+    def current_digests(self) -> dict[str, str]:
+        """Return, for every candidate, the state of its documents and of the relaxations in its chemical system."""
+        relaxations = self._states(RelaxationDocument, "subject.id")
+        screenings = self._states(ScreeningDocument, "candidate_id")
+        hulls = self._states(RelaxationDocument, "chemical_system")
+        hull_of_system: dict[str, list[Any]] = {}
+        digests = {}
+        fields = ["candidate_id", "chemical_system", "updated_at"]
+        for row in self.database.collection(CandidateDocument).values({}, fields):
+            system = row["chemical_system"]
+            if system not in hull_of_system:
+                hull_of_system[system] = [hulls[part] for part in subsystem_names(system) if part in hulls]
+            state = {
+                "candidate": row["updated_at"].isoformat(),
+                "relaxations": relaxations.get(row["candidate_id"]),
+                "screenings": screenings.get(row["candidate_id"]),
+                "hull": hull_of_system[system],
+                "schema_version": SummaryDocument.current_schema_version,
+            }
+            digests[row["candidate_id"]] = content_hash("src", state)
+        return digests
+
+    def gather(self, digests: dict[str, str]) -> Iterator[SummaryItem]:
+        """Yield the stale candidates, those of one chemical system together."""
+        by_system: dict[str, list[CandidateDocument]] = defaultdict(list)
+        for candidate in self._documents(CandidateDocument, "candidate_id", digests):
+            by_system[candidate.chemical_system].append(candidate)
+        relaxations: dict[str, list[RelaxationDocument]] = defaultdict(list)
+        for relaxation in self._documents(RelaxationDocument, "subject.id", digests):
+            relaxations[relaxation.subject.id].append(relaxation)
+        screenings: dict[str, list[ScreeningDocument]] = defaultdict(list)
+        for screening in self._documents(ScreeningDocument, "candidate_id", digests):
+            screenings[screening.candidate_id].append(screening)
+        chosen = {key: best for key, found in relaxations.items() if (best := chosen_relaxation(found)) is not None}
+        for system, candidates in by_system.items():
+            potentials = {
+                chosen[candidate.candidate_id].potential.digest
+                for candidate in candidates
+                if candidate.candidate_id in chosen
+            }
+            yield SummaryItem(
+                candidates=candidates,
+                relaxations=chosen,
+                screenings=screenings,
+                entries=[entry for digest in potentials for entry in stored_entries(self.database, [system], digest)],
+                digests=digests,
+            )
+
+    def build(self, item: SummaryItem) -> list[SummaryDocument]:
+        """Build the summaries of one chemical system."""
+        wanted = {
+            item.relaxations[candidate.candidate_id].relaxation_id
+            for candidate in item.candidates
+            if candidate.candidate_id in item.relaxations
+        }
+        stability = assess_stability(item.entries, wanted)
+        summaries = []
+        for candidate in item.candidates:
+            relaxation = item.relaxations.get(candidate.candidate_id)
+            summaries.append(
+                build_summary(
+                    candidate,
+                    relaxation,
+                    item.screenings.get(candidate.candidate_id, []),
+                    None if relaxation is None else stability.get(relaxation.relaxation_id),
+                    item.digests[candidate.candidate_id],
+                )
+            )
+        return summaries
+
+    def keys(self, item: SummaryItem) -> list[str]:
+        """Return the candidates of one chemical system."""
+        return [candidate.candidate_id for candidate in item.candidates]
+
+    def _states(self, model: type[Document], field: str) -> dict[str, list[Any]]:
+        """Return, for every value of a field, how many documents have it and when the last of them changed."""
+        pipeline: list[dict[str, Any]] = [
+            {"$group": {"_id": f"${field}", "count": {"$sum": 1}, "latest": {"$max": "$updated_at"}}}
+        ]
+        with driver_errors(self.database.address):
+            rows = self.database.raw[model.collection].aggregate(pipeline)
+            return {row["_id"]: [row["count"], row["latest"].isoformat()] for row in rows}
+
+    def _documents(self, model: type[Any], field: str, keys: Iterable[str]) -> Iterator[Any]:
+        collection: Collection[Any] = self.database.collection(model)
+        return collection.find({field: {"$in": list(keys)}})

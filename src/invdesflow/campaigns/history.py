@@ -1,0 +1,91 @@
+"""Everything that the database knows of one candidate."""
+
+import re
+
+from pydantic import BaseModel, ConfigDict
+
+from invdesflow.database.database import Database
+from invdesflow.database.queries import CandidateFilter
+from invdesflow.database.summary import SummaryDocument
+from invdesflow.errors import ConfigurationError
+from invdesflow.generation.documents import CandidateDocument
+from invdesflow.relaxation.documents import RelaxationDocument
+from invdesflow.screening.documents import ScreeningDocument
+from invdesflow.superconductors.documents import SuperconductorDocument
+from invdesflow.superconductors.loading import load_catalogue_into
+
+__all__ = ["CandidateHistory", "candidate_history", "known_superconductors"]
+
+
+class CandidateHistory(BaseModel):
+    """A candidate with every document that is about it, oldest first."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    summary: SummaryDocument | None
+    candidate: CandidateDocument
+    relaxations: list[RelaxationDocument]
+    screenings: list[ScreeningDocument]
+
+
+def candidate_history(database: Database, candidate_id: str) -> CandidateHistory:
+    """Collect the documents of one candidate.
+
+    Parameters
+    ----------
+    database
+        Where to look.
+    candidate_id
+        The identifier, or as many of its first characters as make it unique.
+
+    Raises
+    ------
+    ConfigurationError
+        If no candidate, or more than one, begins like this.
+    """
+    candidates = database.collection(CandidateDocument)
+    found = [
+        row["candidate_id"]
+        for row in candidates.values({"candidate_id": {"$regex": "^" + re.escape(candidate_id)}}, ["candidate_id"])
+    ]
+    if not found:
+        raise ConfigurationError(f"No candidate is called {candidate_id!r}.", "List them with: invdesflow query.")
+    if len(found) > 1 and candidate_id not in found:
+        raise ConfigurationError(
+            f"{len(found)} candidates begin with {candidate_id!r}.",
+            f"Name one of them: {', '.join(sorted(found)[:5])}.",
+        )
+    identifier = candidate_id if candidate_id in found else found[0]
+    candidate = candidates.get(identifier)
+    if candidate is None:
+        raise ConfigurationError(f"The candidate {identifier} was removed just now.", "Ask again.")
+    oldest_first = [("created_at", 1)]
+    return CandidateHistory(
+        summary=database.summary.get(identifier),
+        candidate=candidate,
+        relaxations=list(database.collection(RelaxationDocument).find({"subject_id": identifier}, sort=oldest_first)),
+        screenings=list(database.collection(ScreeningDocument).find({"candidate_id": identifier}, sort=oldest_first)),
+    )
+
+
+def known_superconductors(database: Database, name: str) -> list[SuperconductorDocument]:
+    """Return the known superconductors with this identifier or formula.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none.
+    """
+    collection = database.collection(SuperconductorDocument)
+    if collection.count() == 0:
+        load_catalogue_into(database)
+    by_id = collection.get(name)
+    if by_id is not None:
+        return [by_id]
+    filters = CandidateFilter.checked(formula=name).to_mongo()
+    found = list(collection.find(filters, sort=[("pressure_gpa", 1)]))
+    if not found:
+        raise ConfigurationError(
+            f"No known superconductor is called {name!r}.", "List them with: invdesflow superconductors list."
+        )
+    return found

@@ -1,0 +1,72 @@
+"""Jobs that begin and end a round."""
+
+from dataclasses import dataclass
+
+from jobflow import Maker, job
+
+from invdesflow.campaigns.builders import SummaryBuilder
+from invdesflow.campaigns.rounds import finish_round
+from invdesflow.database import Database
+from invdesflow.database.stages import StageRecord
+from invdesflow.errors import CampaignError
+from invdesflow.superconductors.loading import LoadCounts, load_catalogue_into
+
+__all__ = ["FinishRoundMaker", "LoadSuperconductorsMaker"]
+
+
+@dataclass
+class LoadSuperconductorsMaker(Maker):
+    """Bring the literature catalogue into `superconductors`; what is there already stays as it is.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    """
+
+    name: str = "load superconductors"
+
+    @job
+    def make(self) -> LoadCounts:
+        """Load the catalogue."""
+        with Database() as database:
+            return load_catalogue_into(database)
+
+
+@dataclass
+class FinishRoundMaker(Maker):
+    """Build the summaries and close the round.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    """
+
+    name: str = "summarise"
+
+    @job
+    def make(self, campaign: str, campaign_round: int, stages: list[StageRecord]) -> int:
+        """Build the summaries of what changed and record the stages of the round.
+
+        Returns
+        -------
+        int
+            Number of summaries written.
+
+        Raises
+        ------
+        CampaignError
+            If a summary cannot be built.
+        """
+        builder = SummaryBuilder()
+        with Database() as database:
+            builder.run_here(database)
+            if builder.failures:
+                first = builder.failures[0]
+                raise CampaignError(
+                    f"{len(builder.failures)} summaries cannot be built, the first of {first.key}: {first.reason}.",
+                    "Run invdesflow db validate.",
+                )
+            finish_round(database, campaign, campaign_round, stages)
+        return builder.written

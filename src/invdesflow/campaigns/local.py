@@ -1,0 +1,71 @@
+"""Running a campaign on this machine with jobflow's local manager."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from jobflow import run_locally
+
+from invdesflow.campaigns.recipes import Recipe
+from invdesflow.campaigns.rounds import open_round
+from invdesflow.database.database import Database
+from invdesflow.errors import CampaignError
+
+__all__ = ["run_campaign"]
+
+
+def run_campaign(database: Database, recipe: Recipe) -> int:
+    """Run the unfinished round of a campaign, or its next one.
+
+    Every stage stores its documents as they come and skips what is stored, so that after Ctrl-C or a kill the same
+    call continues where it was.
+
+    Returns
+    -------
+    int
+        Number of the round that was completed.
+
+    Raises
+    ------
+    CampaignError
+        If this campaign is being run by another process of this machine.
+    InvDesFlowError
+        What a stage raised.
+    """
+    with _only_one(database.settings.data_dir / "campaigns", recipe.campaign):
+        number = open_round(database, recipe).number
+        directory = database.settings.data_dir / "runs" / recipe.campaign / f"round-{number:03d}"
+        directory.mkdir(parents=True, exist_ok=True)
+        # The jobs find the database through the settings of their process, here as on a cluster's worker.
+        os.environ["INVDESFLOW_STORES"] = str(database.path.resolve())
+        store = database.job_store()
+        run_locally(
+            recipe.maker.make(recipe.campaign, number),
+            store=store,
+            log=False,
+            create_folders=True,
+            root_dir=directory,
+            ensure_success=True,
+            raise_immediately=True,
+        )
+        store.close()
+    return number
+
+
+@contextmanager
+def _only_one(folder: Path, campaign: str) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{campaign}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise CampaignError(
+            f"The campaign {campaign!r} is being run by another process of this machine.",
+            "Wait for it, or give the recipe another campaign name.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,141 @@
+"""Recipes: ``flows/*.yaml`` name a campaign maker from an allow-list and give its parameters."""
+
+import dataclasses
+import re
+import typing
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from jobflow import Maker
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from invdesflow.campaigns.flows import CAMPAIGN_MAKERS, CampaignMaker
+from invdesflow.errors import ConfigurationError
+from invdesflow.settings import one_line
+
+__all__ = ["Recipe", "parameters_model", "read_recipe", "recipe_schema"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A campaign and the maker that runs it."""
+
+    campaign: str
+    maker: CampaignMaker
+
+    def parameters(self) -> dict[str, Any]:
+        """Return every parameter of the maker, defaults included."""
+        return _parameters_of(self.maker)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and validate a recipe.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file is missing or not YAML, the maker is not on the allow-list, or a parameter is unknown or wrong.
+    """
+    data = _read_mapping(path)
+    unknown = sorted(set(data) - {"campaign", "maker", "parameters"})
+    if unknown or not {"campaign", "maker"} <= set(data):
+        raise ConfigurationError(
+            f"The recipe {path} needs the keys campaign and maker and takes parameters"
+            + (f"; it has {', '.join(map(str, unknown))}." if unknown else "."),
+            "Compare it with flows/discovery.yaml.",
+        )
+    if not isinstance(data["campaign"], str) or not _NAME.fullmatch(data["campaign"]):
+        raise ConfigurationError(
+            f"The recipe {path} gives a campaign name that cannot be used: {data['campaign']!r}.",
+            "Use up to 64 letters, digits, dots, dashes and underscores.",
+        )
+    maker = CAMPAIGN_MAKERS.get(data["maker"])
+    if maker is None:
+        raise ConfigurationError(
+            f"The recipe {path} names the maker {data['maker']!r}, which is not a campaign maker.",
+            f"Use one of {', '.join(CAMPAIGN_MAKERS)}.",
+        )
+    try:
+        parameters = parameters_model(maker).model_validate(data.get("parameters") or {})
+        return Recipe(data["campaign"], cast(CampaignMaker, _make(maker, parameters)))
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"The recipe {path} is wrong: {one_line(error)}.",
+            f"Parameters are described in flows/schemas/{data['maker']}.json.",
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(f"The recipe {path} is wrong: {error}.") from error
+
+
+def recipe_schema(maker: type[Maker]) -> dict[str, Any]:
+    """Return the JSON schema of a maker's parameters."""
+    return parameters_model(maker).model_json_schema()
+
+
+def parameters_model(maker: type[Maker]) -> type[BaseModel]:
+    """Make the pydantic model of a maker's fields.
+
+    jobflow's makers are MSONable, and pydantic would decode those with MontyDecoder, which imports what a dictionary
+    names; a recipe must not be able to do that. Fields that are makers themselves become nested models.
+    """
+    hints = typing.get_type_hints(maker)
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(maker):
+        if field.name == "name":
+            continue
+        kind = hints[field.name]
+        if isinstance(kind, type) and issubclass(kind, Maker):
+            nested = parameters_model(kind)
+            fields[field.name] = (nested, nested())
+        else:
+            fields[field.name] = (kind, _default(field))
+    return create_model(maker.__name__, __config__=ConfigDict(extra="forbid"), __doc__=_first_line(maker), **fields)
+
+
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return ... if field.default is dataclasses.MISSING else field.default
+
+
+def _first_line(maker: type[Maker]) -> str:
+    return (maker.__doc__ or "").strip().splitlines()[0]
+
+
+def _make(maker: type[Maker], parameters: BaseModel) -> Maker:
+    hints = typing.get_type_hints(maker)
+    values = {}
+    for name in type(parameters).model_fields:
+        value = getattr(parameters, name)
+        nested = isinstance(hints[name], type) and issubclass(hints[name], Maker)
+        values[name] = _make(hints[name], value) if nested else value
+    return maker(**values)
+
+
+def _parameters_of(maker: Maker) -> dict[str, Any]:
+    values = {field.name: getattr(maker, field.name) for field in dataclasses.fields(maker) if field.name != "name"}
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Maker):
+        return _parameters_of(value)
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(
+            f"The recipe {path} cannot be read: {error.strerror}.",
+            "Give the path of a file such as flows/discovery.yaml.",
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The recipe {path} is not YAML.", "Compare it with flows/discovery.yaml.") from error
+    if not isinstance(data, dict):
+        raise ConfigurationError(f"The recipe {path} is not a YAML mapping.", "Compare it with flows/discovery.yaml.")
+    return data

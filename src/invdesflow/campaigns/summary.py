@@ -1,0 +1,141 @@
+"""The summary of one candidate, made from its documents; pure."""
+
+from collections.abc import Sequence
+
+from invdesflow.crystals.symmetry import space_group
+from invdesflow.database.summary import Stage, SummaryDocument
+from invdesflow.generation.documents import CandidateDocument
+from invdesflow.relaxation.documents import RelaxationDocument
+from invdesflow.relaxation.hull import Stability
+from invdesflow.screening.documents import ScreeningDocument
+
+__all__ = ["build_summary", "chosen_relaxation"]
+
+
+def chosen_relaxation(relaxations: Sequence[RelaxationDocument]) -> RelaxationDocument | None:
+    """Return the relaxation that speaks for a candidate: a converged one before others, then the latest."""
+    return max(
+        relaxations,
+        key=lambda relaxation: (relaxation.converged, relaxation.created_at, relaxation.relaxation_id),
+        default=None,
+    )
+
+
+def build_summary(
+    candidate: CandidateDocument,
+    relaxation: RelaxationDocument | None,
+    screenings: Sequence[ScreeningDocument],
+    stability: Stability | None,
+    sources_digest: str,
+) -> SummaryDocument:
+    """Flatten what is known of a candidate.
+
+    Parameters
+    ----------
+    candidate
+        The candidate.
+    relaxation
+        The relaxation that speaks for it (`chosen_relaxation`), if any.
+    screenings
+        All its screenings; the latest of that relaxation counts.
+    stability
+        Formation energy and energy above the hull of that relaxation, against all entries of the database.
+    sources_digest
+        State of the sources.
+    """
+    of_relaxation = [
+        screening
+        for screening in screenings
+        if relaxation is not None and screening.relaxation_id == relaxation.relaxation_id
+    ]
+    screening = max(of_relaxation, key=lambda found: (found.created_at, found.screening_id), default=None)
+    gate, reason = _rejection(candidate, relaxation, screening)
+    crystal = _crystal_fields(candidate, relaxation)
+    return SummaryDocument(
+        **crystal,
+        **_energy_fields(relaxation, stability),
+        **_screening_fields(screening),
+        candidate_id=candidate.candidate_id,
+        reduced_formula=candidate.reduced_formula,
+        anonymous_formula=candidate.anonymous_formula,
+        chemical_system=candidate.chemical_system,
+        elements=candidate.elements,
+        nelements=candidate.nelements,
+        nsites=candidate.nsites,
+        stage=_stage(relaxation, screening),
+        rejected=gate is not None,
+        rejection_gate=gate,
+        rejection_reason=reason,
+        origins=sorted({origin.kind for origin in candidate.origins}),
+        campaigns=sorted({origin.campaign for origin in candidate.origins if origin.campaign}),
+        new_composition=candidate.novelty.new_composition if candidate.novelty else None,
+        new_structure=candidate.novelty.new_structure if candidate.novelty else None,
+        provenance=candidate.provenance,
+        sources_digest=sources_digest,
+    )
+
+
+def _stage(relaxation: RelaxationDocument | None, screening: ScreeningDocument | None) -> Stage:
+    if screening is not None:
+        return "screened"
+    return "relaxed" if relaxation is not None and relaxation.converged else "generated"
+
+
+def _rejection(
+    candidate: CandidateDocument, relaxation: RelaxationDocument | None, screening: ScreeningDocument | None
+) -> tuple[str | None, str | None]:
+    """Return gate and reason of the first rejection on the candidate's path."""
+    if candidate.rejections:
+        return candidate.rejections[0].gate, candidate.rejections[0].reason
+    if relaxation is not None and not relaxation.converged:
+        return "relaxation", relaxation.reason
+    for result in screening.gates if screening is not None else []:
+        if result.rejecting and not result.passed:
+            return result.gate, result.reason
+    return None, None
+
+
+def _crystal_fields(candidate: CandidateDocument, relaxation: RelaxationDocument | None) -> dict[str, object]:
+    if relaxation is None or not relaxation.converged:
+        return {
+            "space_group_number": candidate.space_group_number,
+            "space_group_symbol": candidate.space_group_symbol,
+            "volume_per_atom": candidate.volume_per_atom,
+        }
+    number, symbol = space_group(relaxation.final_structure)
+    return {
+        "space_group_number": number,
+        "space_group_symbol": symbol,
+        "volume_per_atom": relaxation.final_structure.volume / len(relaxation.final_structure),
+    }
+
+
+def _energy_fields(relaxation: RelaxationDocument | None, stability: Stability | None) -> dict[str, object]:
+    if relaxation is None:
+        return {}
+    fields: dict[str, object] = {
+        "potential": f"{relaxation.potential.kind} {relaxation.potential.model}",
+        "relaxation_converged": relaxation.converged,
+        "pressure_gpa": relaxation.settings.pressure_gpa,
+    }
+    if relaxation.converged:
+        fields["energy_ev_per_atom"] = relaxation.energy_ev_per_atom
+    if stability is not None:
+        fields |= {
+            "formation_energy_ev_per_atom": stability.formation_energy_ev_per_atom,
+            "e_above_hull_ev_per_atom": stability.e_above_hull_ev_per_atom,
+            "hull_complete": not stability.coverage.missing,
+        }
+    return fields
+
+
+def _screening_fields(screening: ScreeningDocument | None) -> dict[str, object]:
+    if screening is None:
+        return {}
+    model = screening.models.get("tc")
+    return {
+        "tc_k": screening.tc_k,
+        "tc_std_k": screening.tc_std_k,
+        "tc_model": None if model is None else model.model_id,
+        "in_domain": screening.in_domain,
+    }

@@ -1,0 +1,118 @@
+"""`invdesflow discover`, `report`, `submit`, `recipe`: running campaigns and looking at them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from invdesflow.cli.candidates import TABLE_COLUMNS, row_of
+from invdesflow.cli.output import JsonFlag, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from invdesflow.database.database import Database
+
+RecipeArgument = Annotated[Path, typer.Argument(help="Recipe, such as flows/discovery.yaml")]
+ReportOption = Annotated[Path | None, typer.Option("--report", help="Where to write the report (HTML)")]
+
+recipe_app = typer.Typer(help="Recipes: check them, describe their parameters.", no_args_is_help=True)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.command()(discover)
+    app.command()(report)
+    app.command()(submit)
+    app.add_typer(recipe_app, name="recipe")
+
+
+def discover(
+    recipe: RecipeArgument,
+    limit: Annotated[int, typer.Option(min=1, help="Rows of the ranked table")] = 20,
+    report_path: ReportOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Run a campaign here: its unfinished round, or the next one; then print the ranking and write the report."""
+    from invdesflow.campaigns.local import run_campaign
+    from invdesflow.campaigns.recipes import read_recipe
+    from invdesflow.database import Database
+
+    parsed = read_recipe(recipe)
+    with Database() as database:
+        number = run_campaign(database, parsed)
+        ranked = [row_of(found) for found in database.candidates(campaign=parsed.campaign, rejected=False, limit=limit)]
+        written = _write_report(database, parsed.campaign, report_path)
+        total = database.summary.count({"campaigns": parsed.campaign})
+        passed = database.summary.count({"campaigns": parsed.campaign, "rejected": False, "stage": "screened"})
+    if json:
+        print_json(ranked)
+    else:
+        print_table(
+            ranked, TABLE_COLUMNS, title=f"Campaign {parsed.campaign}, best {len(ranked)} that passed every gate"
+        )
+    say(f"Round {number} is complete. The campaign holds {total} candidates, of which {passed} passed every gate.")
+    say(f"Report: {written}")
+
+
+def report(
+    campaign: Annotated[str, typer.Argument(help="Name of the campaign")], report_path: ReportOption = None
+) -> None:
+    """Write the report of a campaign as one HTML file."""
+    from invdesflow.database import Database
+
+    with Database() as database:
+        written = _write_report(database, campaign, report_path)
+    say(f"Report: {written}")
+
+
+def submit(recipe: RecipeArgument, json: JsonFlag = False) -> None:
+    """Put a campaign's unfinished round, or its next one, on the FireWorks launchpad of the same database."""
+    from invdesflow.campaigns.fireworks import launch_command, submit_campaign
+    from invdesflow.campaigns.recipes import read_recipe
+    from invdesflow.database import Database
+
+    parsed = read_recipe(recipe)
+    with Database() as database:
+        submission = submit_campaign(database, parsed)
+        command = launch_command(database)
+    if json:
+        print_json([submission._asdict()])
+        return
+    verb = "is on the launchpad already" if submission.already_there else "is on the launchpad"
+    say(f"Round {submission.campaign_round} of campaign {parsed.campaign} {verb}, fireworks {submission.firework_ids}.")
+    say(f"Run it with: {command}")
+
+
+@recipe_app.command("check")
+def check_recipe(recipe: RecipeArgument, json: JsonFlag = False) -> None:
+    """Validate a recipe and print every parameter, defaults included."""
+    from invdesflow.campaigns.recipes import read_recipe
+
+    parsed = read_recipe(recipe)
+    maker = type(parsed.maker).__name__
+    if json:
+        print_json([{"campaign": parsed.campaign, "maker": maker, "parameters": parsed.parameters()}])
+        return
+    import yaml
+
+    typer.echo(yaml.safe_dump({"campaign": parsed.campaign, "maker": maker, "parameters": parsed.parameters()}))
+
+
+@recipe_app.command()
+def schemas(
+    folder: Annotated[Path, typer.Argument(help="Folder to write to")] = Path("flows/schemas"),
+    check: Annotated[bool, typer.Option("--check", help="Compare with the files instead of writing them.")] = False,
+) -> None:
+    """Export the JSON schema of every campaign maker's parameters."""
+    from invdesflow.campaigns.flows import CAMPAIGN_MAKERS
+    from invdesflow.campaigns.recipes import recipe_schema
+    from invdesflow.database.schemas import write_schemas
+
+    write_schemas({name: recipe_schema(maker) for name, maker in CAMPAIGN_MAKERS.items()}, folder, check=check)
+
+
+def _write_report(database: "Database", campaign: str, path: Path | None) -> Path:
+    from invdesflow.campaigns.reporting import write_campaign_report
+
+    target = path or database.settings.data_dir / "reports" / f"{campaign}.html"
+    write_campaign_report(database, campaign, target)
+    return target

@@ -1,0 +1,50 @@
+"""The `invdesflow` command: one sub-command per noun or verb, errors in one line."""
+
+import os
+import sys
+
+import typer
+
+from invdesflow.cli import campaign, candidates, database, importing, models, superconductors
+from invdesflow.errors import InvDesFlowError
+
+__all__ = ["app", "main"]
+
+_INTERRUPTED = 130  # the shell's convention for a command ended by Ctrl-C
+
+app = typer.Typer(
+    help="Search for conventional superconductors: generate, relax, screen, store, query.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+campaign.add_commands(app)
+candidates.add_commands(app)
+importing.add_commands(app)
+app.add_typer(database.app, name="db")
+app.add_typer(superconductors.app, name="superconductors")
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Run the command line; every error of ours is one line and a code that is not 0."""
+    try:
+        app()
+    except InvDesFlowError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("Interrupted. Finished work is stored; the same command continues.", _INTERRUPTED)
+    except BrokenPipeError:
+        # The reader (head, less) has gone; point stdout elsewhere so that Python's exit does not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

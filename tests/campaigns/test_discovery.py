@@ -1,0 +1,159 @@
+"""The main job for real: real server, real potential, a handful of crystals."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from invdesflow.campaigns.fireworks import launch_command, submit_campaign
+from invdesflow.campaigns.flows import DiscoveryMaker
+from invdesflow.campaigns.local import run_campaign
+from invdesflow.campaigns.recipes import Recipe
+from invdesflow.campaigns.reporting import write_campaign_report
+from invdesflow.campaigns.rounds import get_campaign
+from invdesflow.database.models import COLLECTION_MODELS
+from invdesflow.database.validation import find_invalid_documents
+from invdesflow.generation.documents import CandidateDocument
+from invdesflow.relaxation.documents import RelaxationDocument
+from invdesflow.screening.documents import ScreeningDocument
+
+pytestmark = pytest.mark.slow
+
+BIN = Path(sys.executable).parent
+RECIPE = """
+campaign: small
+maker: DiscoveryMaker
+parameters:
+  substitute: {n_candidates: 4, substitution: {required_elements: [C], max_replaced: 1}, gates: {max_sites: 6}}
+  screen: {thresholds: {tc_k: 1.0}}
+"""
+
+
+def small_recipe() -> Recipe:
+    maker = DiscoveryMaker()
+    maker.substitute.n_candidates = 4
+    maker.substitute.substitution = maker.substitute.substitution.model_copy(
+        update={"required_elements": ["C"], "max_replaced": 1}
+    )
+    maker.substitute.gates = maker.substitute.gates.model_copy(update={"max_sites": 6})
+    maker.screen.thresholds = maker.screen.thresholds.model_copy(update={"tc_k": 1.0})
+    return Recipe("small", maker)
+
+
+def contents(database):
+    """Return the physics of a campaign, without times and job ids."""
+    return {
+        "candidates": {row["candidate_id"]: row["status"] for row in database.raw["candidates"].find()},
+        "relaxations": {
+            row["relaxation_id"]: (row["subject"]["id"], row["converged"], pytest.approx(row["energy_ev"], abs=1e-5))
+            for row in database.raw["relaxations"].find()
+        },
+        "screenings": {
+            row["screening_id"]: (row["passed"], pytest.approx(row["tc_k"], abs=1e-6))
+            for row in database.raw["screenings"].find()
+        },
+        "summary": {
+            row["candidate_id"]: (
+                row["stage"],
+                row["rejected"],
+                pytest.approx(row["e_above_hull_ev_per_atom"], abs=1e-5),
+            )
+            for row in database.raw["summary"].find({"rejection_gate": {"$nin": ["duplicate", "contact"]}})
+        },
+    }
+
+
+def assert_sound(database):
+    """Every document fits its model, nothing is doubled, and every accepted candidate went all the way."""
+    for name in COLLECTION_MODELS:
+        assert list(find_invalid_documents(database, name)) == []
+    accepted = {row["candidate_id"] for row in database.raw["candidates"].find({"status": "accepted"})}
+    relaxed = [row["subject"]["id"] for row in database.raw["relaxations"].find({"subject.kind": "candidate"})]
+    assert sorted(relaxed) == sorted(accepted)
+    assert {row["candidate_id"] for row in database.raw["summary"].find()} == {
+        row["candidate_id"] for row in database.raw["candidates"].find()
+    }
+
+
+def test_a_campaign_from_known_superconductors_to_a_report(database, tmp_path):
+    recipe = small_recipe()
+    assert run_campaign(database, recipe) == 0
+    assert_sound(database)
+    candidates = list(database.collection(CandidateDocument).find({"status": "accepted"}))
+    assert len(candidates) == 4
+    assert all("C" in candidate.elements for candidate in candidates)
+    for candidate in candidates:
+        [relaxation] = database.collection(RelaxationDocument).find({"subject.id": candidate.candidate_id})
+        assert relaxation.provenance.job_uuids
+        assert relaxation.potential.digest
+        if relaxation.converged:
+            assert relaxation.max_force < 0.02
+            [screening] = database.collection(ScreeningDocument).find({"candidate_id": candidate.candidate_id})
+            summary = database.summary.get(candidate.candidate_id)
+            assert summary.e_above_hull_ev_per_atom == pytest.approx(screening.e_above_hull_ev_per_atom, abs=1e-9)
+            assert summary.tc_k == screening.tc_k
+    stages = get_campaign(database, "small").rounds[0].stages
+    assert [stage.stage for stage in stages] == ["substitute", "relax", "screen"]
+    assert stages[0].passed == 4
+    assert stages[0].entered == stages[0].passed + sum(stages[0].rejected.values())
+    with database.job_store() as store:
+        assert store.count() == 5
+
+    write_campaign_report(database, "small", tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+    assert run_campaign(database, recipe) == 1
+    assert_sound(database)
+    assert database.collection(CandidateDocument).count({"status": "accepted"}) == 8
+
+
+def test_fireworks_ends_in_the_same_documents(database):
+    run_campaign(database, small_recipe())
+    local = contents(database)
+    for name in COLLECTION_MODELS:
+        database.raw[name].delete_many({})
+
+    submission = submit_campaign(database, small_recipe())
+    assert not submission.already_there
+    assert submit_campaign(database, small_recipe()).already_there
+    assert "password" not in str(list(database.raw["fireworks"].find())).lower()
+    command = launch_command(database).replace("rlaunch", str(BIN / "rlaunch"))
+    result = subprocess.run(
+        command, shell=True, cwd=database.settings.data_dir, capture_output=True, text=True, timeout=500, check=False
+    )
+    states = {row["name"]: row["state"] for row in database.raw["fireworks"].find()}
+    assert set(states.values()) == {"COMPLETED"}, result.stdout[-2000:] + result.stderr[-2000:]
+    assert contents(database) == local
+    assert_sound(database)
+
+
+def test_a_killed_campaign_is_continued_by_the_same_command(database, tmp_path):
+    recipe = tmp_path / "small.yaml"
+    recipe.write_text(RECIPE)
+    command = [str(BIN / "invdesflow"), "discover", str(recipe), "--report", str(tmp_path / "report.html"), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    deadline = time.monotonic() + 300
+    while database.raw["relaxations"].count_documents({}) < 2 and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.2)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive
+    stored = {row["relaxation_id"]: row["created_at"] for row in database.raw["relaxations"].find()}
+    assert stored
+
+    subprocess.run(command, check=True, capture_output=True, timeout=500)
+    assert_sound(database)
+    assert database.collection(CandidateDocument).count({"status": "accepted"}) == 4
+    assert get_campaign(database, "small").rounds[0].status == "completed"
+    kept = {row["relaxation_id"]: row["created_at"] for row in database.raw["relaxations"].find()}
+    assert stored.items() <= kept.items()
+    run_campaign(database, small_recipe())
+    assert len(get_campaign(database, "small").rounds) == 2

@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+
+import pytest
+from jobflow import Flow
+from monty.json import MontyDecoder, jsanitize
+
+from invdesflow.campaigns.flows import CAMPAIGN_MAKERS, DiscoveryMaker
+from invdesflow.campaigns.recipes import read_recipe, recipe_schema
+from invdesflow.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[2]
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "recipe.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "flows").glob("*.yaml")), ids=lambda file: file.name)
+def test_shipped_recipes_are_valid(file):
+    assert type(read_recipe(file).maker).__name__ in CAMPAIGN_MAKERS
+
+
+def test_parameters_reach_the_maker(tmp_path):
+    recipe = read_recipe(
+        write(
+            tmp_path,
+            "campaign: a\nmaker: DiscoveryMaker\n"
+            "parameters: {substitute: {n_candidates: 7, gates: {max_sites: 12}}, relax: {settings: {fmax: 0.05}}}",
+        )
+    )
+    assert recipe.maker.substitute.n_candidates == 7
+    assert recipe.maker.substitute.gates.max_sites == 12
+    assert recipe.maker.relax.settings.fmax == 0.05
+    assert recipe.maker.relax.settings.keep_symmetry is True
+    assert recipe.parameters()["substitute"]["gates"]["max_sites"] == 12
+
+
+def test_defaults_are_those_of_the_maker(tmp_path):
+    recipe = read_recipe(write(tmp_path, "campaign: a\nmaker: DiscoveryMaker\n"))
+    assert recipe.maker == DiscoveryMaker()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("campaign: a\nmaker: DiscoveryMaker\nparameters: {substitute: {n_candidate: 7}}", "substitute.n_candidate"),
+        ("campaign: a\nmaker: DiscoveryMaker\nparameters: {relax: {settings: {fmax: -1}}}", "relax.settings.fmax"),
+        ("campaign: a\nmaker: DiscoveryMaker\nparameters: {relax: {potential: EMT}}", "relax.potential"),
+        ("campaign: a\nmaker: os.system\n", "not a campaign maker"),
+        ("campaign: a\nmaker: DiscoveryMaker\ncommand: ls\n", "command"),
+        ("campaign: a/../b\nmaker: DiscoveryMaker\n", "campaign name"),
+        ("maker: DiscoveryMaker\n", "needs the keys"),
+        ("- a\n", "not a YAML mapping"),
+        ("campaign: [\n", "not YAML"),
+        ("campaign: !!python/object/apply:os.system [ls]\n", "not YAML"),
+        (
+            "campaign: a\nmaker: DiscoveryMaker\n"
+            "parameters: {relax: {'@module': os, '@callable': system, '@class': system}}",
+            "@module",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(tmp_path, text, message):
+    with pytest.raises(ConfigurationError) as failure:
+        read_recipe(write(tmp_path, text))
+    assert message in str(failure.value)
+    assert "\n" not in str(failure.value)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_recipe(tmp_path / "none.yaml")
+
+
+def test_schema_describes_nested_parameters_and_forbids_others():
+    schema = recipe_schema(DiscoveryMaker)
+    assert schema["additionalProperties"] is False
+    assert "n_candidates" in json.dumps(schema)
+
+
+def test_the_maker_survives_the_way_through_fireworks():
+    # FireWorks stores a maker as JSON and rebuilds it on the worker.
+    maker = DiscoveryMaker()
+    maker.substitute.n_candidates = 5
+    data = json.loads(json.dumps(jsanitize(maker, strict=True, recursive_msonable=True)))
+    assert MontyDecoder().process_decoded(data) == maker
+
+
+def test_the_flow_closes_the_round_last():
+    flow = DiscoveryMaker().make("a", 3)
+    assert isinstance(flow, Flow)
+    assert [job.name for job in flow.jobs] == ["load superconductors", "substitute", "relax", "screen", "summarise"]
+    order = [job.name for job, _ in flow.iterflow()]
+    assert order == [job.name for job in flow.jobs]
