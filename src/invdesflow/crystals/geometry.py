@@ -15,8 +15,8 @@ from invdesflow.errors import StructureError
 
 __all__ = ["Contact", "closest_contact", "neighbours", "usual_volume", "volume_per_atom", "volume_ratio"]
 
-MAX_IMAGES = 2_000_000
-"""Periodic images that a search may visit; more means a degenerate cell, and gigabytes of memory."""
+MAX_IMAGES = 200_000
+"""Periodic images that a search may visit; a sound cell of 1000 atoms needs a tenth, a degenerate one gigabytes."""
 DENSEST_PACKING = 2 ** (1 / 6)
 """Nearest-neighbour distance of the densest packing of spheres at one atom per unit volume: no crystal has more."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, product
 from zlib import crc32
 
@@ -71,7 +72,7 @@ class Proposal:
 class SubstitutionSettings(BaseModel):
     """What may replace what."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
     max_replaced: int = Field(2, ge=1, description="most elements of a parent that are replaced at once")
     softness: float = Field(1.0, gt=0, description="decay of a replacement's weight with its dissimilarity")
@@ -195,15 +196,23 @@ class _Pool:
 
     def __init__(self, parent: Parent, seed: int, settings: SubstitutionSettings) -> None:
         self.parent = parent
-        self.structure = primitive(parent.structure)
-        self.space_group = space_group(self.structure)[0]
         self._seed = [seed, crc32(parent.id.encode())]
         self._settings = settings
-        self._elements = sorted(element.symbol for element in self.structure.composition.elements)
+        self._elements = sorted(element.symbol for element in parent.structure.composition.elements)
         replaceable = [symbol for symbol in self._elements if symbol not in settings.fixed_elements]
         sizes = range(1, min(settings.max_replaced, len(replaceable)) + 1)
         self._sets = {size: list(combinations(replaceable, size)) for size in sizes}
         self._orders: dict[tuple[str, ...], list[dict[str, str]]] = {}
+
+    @cached_property
+    def structure(self) -> Structure:
+        """Primitive cell of the parent; made at the first draw, because the symmetry search takes up to 30 ms."""
+        return primitive(self.parent.structure)
+
+    @cached_property
+    def space_group(self) -> int:
+        """Space group number of the parent."""
+        return space_group(self.structure)[0]
 
     @property
     def remaining(self) -> bool:
