@@ -8,7 +8,6 @@ from fireworks import LaunchPad
 from jobflow.managers.fireworks import flow_to_workflow
 
 from invdesflow.campaigns.recipes import Recipe
-from invdesflow.campaigns.rounds import open_round
 from invdesflow.database.database import Database
 from invdesflow.database.failures import driver_errors
 
@@ -29,7 +28,7 @@ class Submission(NamedTuple):
 def submit_campaign(database: Database, recipe: Recipe) -> Submission:
     """Add the workflow of a campaign's unfinished or next round, once."""
     launchpad = launchpad_of(database)
-    number = open_round(database, recipe).number
+    number = recipe.open_round(database).number
     metadata = {"campaign": recipe.campaign, "campaign_round": number}
     with driver_errors(database.address):
         waiting = launchpad.get_wf_ids(

@@ -9,7 +9,6 @@ from filelock import FileLock, Timeout
 from jobflow import run_locally
 
 from invdesflow.campaigns.recipes import Recipe
-from invdesflow.campaigns.rounds import open_round
 from invdesflow.database.database import Database
 from invdesflow.errors import CampaignError
 
@@ -35,7 +34,7 @@ def run_campaign(database: Database, recipe: Recipe) -> int:
         What a stage raised.
     """
     with _only_one(database.settings.data_dir / "campaigns", recipe.campaign):
-        number = open_round(database, recipe).number
+        number = recipe.open_round(database).number
         directory = database.settings.data_dir / "runs" / recipe.campaign / f"round-{number:03d}"
         directory.mkdir(parents=True, exist_ok=True)
         # The jobs find the database through the settings of their process, here as on a cluster's worker.

@@ -10,7 +10,10 @@ import yaml
 from jobflow import Maker
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from invdesflow.campaigns.documents import RoundRecord
 from invdesflow.campaigns.flows import CAMPAIGN_MAKERS, CampaignMaker
+from invdesflow.campaigns.rounds import open_round
+from invdesflow.database import Database
 from invdesflow.errors import ConfigurationError
 from invdesflow.settings import one_line
 
@@ -25,6 +28,10 @@ class Recipe:
 
     campaign: str
     maker: CampaignMaker
+
+    def open_round(self, database: Database) -> RoundRecord:
+        """Return the unfinished round of this campaign, or begin its next one (`invdesflow.campaigns.rounds`)."""
+        return open_round(database, self.campaign, type(self.maker).__name__, self.parameters())
 
     def parameters(self) -> dict[str, Any]:
         """Return every parameter of the maker, defaults included."""

@@ -1,9 +1,9 @@
 """Rounds of a campaign: the same command continues an unfinished round, else begins the next one."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from invdesflow.campaigns.documents import CampaignDocument, RoundRecord
-from invdesflow.campaigns.recipes import Recipe
 from invdesflow.database.database import Database
 from invdesflow.database.documents import utc_now
 from invdesflow.database.stages import StageRecord
@@ -32,11 +32,22 @@ def get_campaign(database: Database, name: str) -> CampaignDocument:
     return campaign
 
 
-def open_round(database: Database, recipe: Recipe) -> RoundRecord:
-    """Return the round to run now.
+def open_round(database: Database, name: str, maker: str, parameters: dict[str, Any]) -> RoundRecord:
+    """Return the round of a campaign to run now.
 
     An unfinished round of the same recipe is continued: every stage finds what it stored and does the rest. An
     unfinished round of another recipe is marked abandoned, and what it stored stays.
+
+    Parameters
+    ----------
+    database
+        Where the campaign is.
+    name
+        Its name.
+    maker
+        Class name of its maker.
+    parameters
+        The maker's parameters, as the recipe gives them.
 
     Raises
     ------
@@ -44,16 +55,12 @@ def open_round(database: Database, recipe: Recipe) -> RoundRecord:
         If the campaign exists with another kind of maker.
     """
     collection = database.collection(CampaignDocument)
-    maker = type(recipe.maker).__name__
-    campaign = collection.get(recipe.campaign) or CampaignDocument(
-        campaign_id=recipe.campaign, name=recipe.campaign, maker=maker
-    )
+    campaign = collection.get(name) or CampaignDocument(campaign_id=name, name=name, maker=maker)
     if campaign.maker != maker:
         raise CampaignError(
-            f"The campaign {recipe.campaign!r} is one of {campaign.maker}, not of {maker}.",
+            f"The campaign {name!r} is one of {campaign.maker}, not of {maker}.",
             "Give the recipe another campaign name.",
         )
-    parameters = recipe.parameters()
     last = campaign.rounds[-1] if campaign.rounds else None
     if last is not None and last.status == "running":
         if last.maker == parameters:
