@@ -57,7 +57,7 @@ def write_problem(details: dict[str, Any]) -> str:
 def _remedy(message: str) -> str:
     if "SSL" in message or "certificate" in message:
         return "It does not speak TLS as asked: check INVDESFLOW_MONGODB_TLS and INVDESFLOW_MONGODB_TLS_CA_FILE."
-    return "Start it (invdesflow db start), or correct the address in the store file."
+    return "Start it (invdesflow db start), or correct its address and the TLS settings in the store file."
 
 
 def _refused(address: str, error: errors.OperationFailure) -> DatabaseError:

