@@ -28,7 +28,7 @@ class ElementalCrystal(BaseModel):
     sites: tuple[tuple[float, float, float], ...] = Field(description="one site of each orbit, fractional")
     at: str = Field("25 C", description="conditions of the measurement, and what else the reader must know")
     source: str = Field(description="literature")
-    unbound: str = Field("", description="why a semilocal potential must not be expected to give this volume")
+    caveat: str = Field("", description="why a semilocal potential differs from this volume or this symmetry")
 
     @property
     def name(self) -> str:
