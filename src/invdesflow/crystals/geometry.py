@@ -65,10 +65,11 @@ def neighbours(
     StructureError
         If the cell is so flat or so small that the search would not end in reasonable memory.
     """
-    with np.errstate(all="ignore"):
-        inverse_heights = np.linalg.norm(np.cross(np.roll(lattice, 1, 0), np.roll(lattice, 2, 0)), axis=1)
-        inverse_heights /= abs(np.linalg.det(lattice))
-        images = len(positions) * np.prod(2 * radius * inverse_heights + 1)
+    try:
+        inverse_heights = np.linalg.norm(np.linalg.inv(lattice), axis=0)
+    except np.linalg.LinAlgError:
+        inverse_heights = np.full(3, np.inf)
+    images = len(positions) * np.prod(2 * radius * inverse_heights + 1)
     if not images < MAX_IMAGES:
         raise StructureError("The cell of the structure is degenerate.", "Check its lattice vectors.")
     centres, points, shifts, distances = find_points_in_spheres(

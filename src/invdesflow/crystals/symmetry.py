@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 import spglib
@@ -58,16 +59,11 @@ def symmetry_of(structure: Structure) -> Symmetry:
     StructureError
         If the structure is disordered, degenerate or not finite, or spglib finds no symmetry (overlapping atoms).
     """
-    if not structure.is_ordered:
-        raise StructureError("A disordered structure has no space group.", "Give an ordered approximant.")
-    if not (structure.volume > 0 and np.isfinite(structure.frac_coords).all()):
-        raise StructureError("The cell has no volume, or a number is not finite.", "Check the lattice and positions.")
-    scale = (structure.volume / len(structure)) ** (1 / 3)
-    kinds = _first_occurrence([site.specie.Z for site in structure])
-    lattice = np.round(structure.lattice.matrix / scale, 8) + 0.0
-    positions = np.round(structure.frac_coords, 8) + 0.0
-    shape = _shape_symmetry(lattice.tobytes(), positions.tobytes(), kinds)
-    return Symmetry(shape.number, shape.symbol, shape.orbits, shape.primitive_atoms, shape.primitive_lattice * scale)
+    shape = _Shape.of(structure)
+    found = _symmetry(shape.lattice, shape.positions, shape.kinds)
+    return Symmetry(
+        found.number, found.symbol, found.orbits, found.primitive_atoms, found.primitive_lattice * shape.scale
+    )
 
 
 def space_group(structure: Structure) -> tuple[int, str]:
@@ -105,34 +101,64 @@ def conventional(structure: Structure) -> Structure:
 
 
 def _standardised(structure: Structure, to_primitive: bool) -> Structure:
-    if not structure.is_ordered:
-        raise StructureError("A disordered structure has no standard cell.", "Give an ordered approximant.")
-    cell = (structure.lattice.matrix, structure.frac_coords, [site.specie.Z for site in structure])
-    symprec = SYMPREC * (structure.volume / len(structure)) ** (1 / 3)
-    standard = spglib.standardize_cell(cell, to_primitive=to_primitive, symprec=symprec)
-    if standard is None:
-        raise StructureError("The symmetry of the structure cannot be found.", "Check it for overlapping atoms.")
-    lattice, positions, numbers = standard
-    return Structure(Lattice(lattice), numbers, positions)
+    shape = _Shape.of(structure)
+    lattice, positions, kinds = _standard_cell(shape.lattice, shape.positions, shape.kinds, to_primitive)
+    return Structure(Lattice(lattice * shape.scale), [shape.symbols[kind] for kind in kinds], positions)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """A crystal at one atom per unit volume, its elements numbered in the order in which they occur."""
+
+    lattice: bytes
+    positions: bytes
+    kinds: tuple[int, ...]
+    symbols: tuple[str, ...]
+    scale: float
+
+    @classmethod
+    def of(cls, structure: Structure) -> Self:
+        if not structure.is_ordered:
+            raise StructureError("A disordered structure has no symmetry.", "Give an ordered approximant.")
+        if not (structure.volume > 0 and np.isfinite(structure.frac_coords).all()):
+            raise StructureError("The cell has no volume, or a number is not finite.", "Check lattice and positions.")
+        scale = (structure.volume / len(structure)) ** (1 / 3)
+        lattice = np.round(structure.lattice.matrix / scale, 8) + 0.0
+        positions = np.round(structure.frac_coords, 8) + 0.0
+        order: dict[int, int] = {}
+        symbols: list[str] = []
+        for site in structure:
+            if order.setdefault(site.specie.Z, len(order)) == len(symbols):
+                symbols.append(site.specie.symbol)
+        kinds = tuple(order[site.specie.Z] for site in structure)
+        return cls(lattice.tobytes(), positions.tobytes(), kinds, tuple(symbols), scale)
 
 
 @lru_cache(maxsize=4096)
-def _shape_symmetry(lattice: bytes, positions: bytes, kinds: tuple[int, ...]) -> Symmetry:
-    cell = (np.frombuffer(lattice).reshape(3, 3), np.frombuffer(positions).reshape(-1, 3), kinds)
-    dataset = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
+def _symmetry(lattice: bytes, positions: bytes, kinds: tuple[int, ...]) -> Symmetry:
+    dataset = spglib.get_symmetry_dataset(_cell(lattice, positions, kinds), symprec=SYMPREC)
     if dataset is None:
         raise StructureError("The symmetry of the structure cannot be found.", "Check it for overlapping atoms.")
-    primitive_atoms = np.unique(dataset.mapping_to_primitive, return_index=True)[1]
-    orbits = np.asarray(dataset.crystallographic_orbits)
     return Symmetry(
         number=int(dataset.number),
         symbol=str(dataset.international),
-        orbits=orbits,
-        primitive_atoms=primitive_atoms,
+        orbits=np.asarray(dataset.crystallographic_orbits),
+        primitive_atoms=np.unique(dataset.mapping_to_primitive, return_index=True)[1],
         primitive_lattice=np.asarray(dataset.primitive_lattice, dtype=float),
     )
 
 
-def _first_occurrence(numbers: list[int]) -> tuple[int, ...]:
-    order: dict[int, int] = {}
-    return tuple(order.setdefault(number, len(order)) for number in numbers)
+@lru_cache(maxsize=4096)
+def _standard_cell(
+    lattice: bytes, positions: bytes, kinds: tuple[int, ...], to_primitive: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[int, ...]]:
+    standard = spglib.standardize_cell(_cell(lattice, positions, kinds), to_primitive=to_primitive, symprec=SYMPREC)
+    if standard is None:
+        raise StructureError("The symmetry of the structure cannot be found.", "Check it for overlapping atoms.")
+    return standard[0], standard[1], tuple(int(kind) for kind in standard[2])
+
+
+def _cell(
+    lattice: bytes, positions: bytes, kinds: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[int, ...]]:
+    return np.frombuffer(lattice).reshape(3, 3), np.frombuffer(positions).reshape(-1, 3), kinds

@@ -1,6 +1,6 @@
 """New crystals from known ones: replace elements by similar ones and scale the lattice to them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, product
@@ -235,29 +235,24 @@ class _Pool:
     def _order(self, replaced: tuple[str, ...]) -> list[dict[str, str]]:
         """Return all replacements of a set of elements in random order, likely ones towards the end."""
         settings = self._settings
-        choices = [_choices(symbol, settings) for symbol in replaced]
-        allowed = [new for new in product(*choices) if self._is_allowed(dict(zip(replaced, new, strict=True)))]
-        # Sorting by log-weight plus Gumbel noise is drawing by weight without return.
-        rng = np.random.default_rng([*self._seed, *(ord(letter) for letter in "-".join(replaced))])
-        scores = rng.gumbel(size=len(allowed)) - [
-            sum(map(dissimilarity, replaced, new)) / settings.softness for new in allowed
+        kept = set(self._elements).difference(replaced)
+        permitted = set(settings.allowed_elements).difference(settings.excluded_elements)
+        missing = set(settings.required_elements) - kept
+        if not kept <= permitted:
+            return []
+        choices = [_choices(symbol, permitted, settings.max_dissimilarity) for symbol in replaced]
+        possible = [
+            new
+            for new in product(*choices)
+            if missing.issubset(new) and (settings.allow_merging or (len({*new}) == len(new) and kept.isdisjoint(new)))
         ]
-        return [dict(zip(replaced, allowed[k], strict=True)) for k in np.argsort(scores, kind="stable")]
-
-    def _is_allowed(self, replacements: dict[str, str]) -> bool:
-        settings = self._settings
-        elements = {replacements.get(symbol, symbol) for symbol in self._elements}
-        return (
-            elements <= set(settings.allowed_elements)
-            and elements.isdisjoint(settings.excluded_elements)
-            and elements >= set(settings.required_elements)
-            and (settings.allow_merging or len(elements) == len(self._elements))
-        )
+        # Sorting by log-weight plus Gumbel noise is drawing by weight without return.
+        rng = np.random.default_rng([*self._seed, *"-".join(replaced).encode()])
+        costs = np.array([sum(map(dissimilarity, replaced, new)) for new in possible])
+        scores = rng.gumbel(size=len(possible)) - costs / settings.softness
+        return [dict(zip(replaced, possible[k], strict=True)) for k in np.argsort(scores, kind="stable")]
 
 
-def _choices(symbol: str, settings: SubstitutionSettings) -> list[str]:
-    return [
-        other
-        for other in settings.allowed_elements
-        if other != symbol and dissimilarity(symbol, other) <= settings.max_dissimilarity
-    ]
+def _choices(symbol: str, permitted: Collection[str], max_dissimilarity: float) -> list[str]:
+    others = sorted(set(permitted) - {symbol})
+    return [other for other in others if dissimilarity(symbol, other) <= max_dissimilarity]
