@@ -110,7 +110,9 @@ def make_document(entry: Entry) -> SuperconductorDocument:
     """
     prototypes = load_prototypes()
     if entry.prototype not in prototypes:
-        raise ConfigurationError(f"{entry.name}: prototype {entry.prototype!r} is unknown.", "Add it to prototypes.yaml.")
+        raise ConfigurationError(
+            f"{entry.name}: prototype {entry.prototype!r} is unknown.", "Add it to prototypes.yaml."
+        )
     try:
         structure = build_crystal(prototypes[entry.prototype], entry.elements, entry.lattice, entry.coordinates)
         document = SuperconductorDocument.from_structure(

@@ -120,7 +120,8 @@ def _orbit(space_group: str, position: NDArray[np.float64]) -> NDArray[np.float6
     images = (operations["rotations"] @ position + operations["translations"]) % 1.0
     separations = images[:, None] - images[None]
     same = np.abs(separations - np.round(separations)).max(axis=-1) < SITE_TOLERANCE
-    return images[np.unique(same.argmax(axis=1))]
+    orbit: NDArray[np.float64] = images[np.unique(same.argmax(axis=1))]
+    return orbit
 
 
 def _free(site: Site) -> set[str]:
