@@ -1,4 +1,4 @@
-"""A made-up campaign with the shape of a real one: prototypes decorated at random, gates that reject, numbers missing."""
+"""A made-up campaign with the shape of a real one: decorated prototypes, gates that reject, numbers missing."""
 
 import random
 from collections import Counter
@@ -6,14 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 from pymatgen.core import Composition, Lattice, Structure
 
-from invdesflow.campaigns.documents import CampaignDocument, RoundRecord, StageRecord
+from invdesflow.campaigns.documents import CampaignDocument, RoundRecord
 from invdesflow.database.documents import Provenance
+from invdesflow.database.stages import StageRecord
 from invdesflow.database.summary import SummaryDocument
 
-TRANSITION = "Sc Ti V Cr Y Zr Nb Mo La Hf Ta W Re".split()
-LIGHT = "B C N Al Si Ga Ge P".split()
-ALKALINE = "Li Na K Mg Ca Sr Rb".split()
-LATE = "Ni Cu Pd Ag Pt Au Al Ga In".split()
+TRANSITION = ["Sc", "Ti", "V", "Cr", "Y", "Zr", "Nb", "Mo", "La", "Hf", "Ta", "W", "Re"]
+LIGHT = ["B", "C", "N", "Al", "Si", "Ga", "Ge", "P"]
+ALKALINE = ["Li", "Na", "K", "Mg", "Ca", "Sr", "Rb"]
+LATE = ["Ni", "Cu", "Pd", "Ag", "Pt", "Au", "Al", "Ga", "In"]
 NAMES = {225: "Fm-3m", 223: "Pm-3n", 191: "P6/mmm", 221: "Pm-3m", 194: "P6_3/mmc"}
 
 
@@ -35,14 +36,14 @@ def _diboride(rng):
 
 
 def _antiperovskite(rng):
-    a, b, x = rng.choice(ALKALINE), rng.choice(TRANSITION + LATE[:5]), rng.choice("B C N".split())
+    a, b, x = rng.choice(ALKALINE), rng.choice(TRANSITION + LATE[:5]), rng.choice(["B", "C", "N"])
     positions = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
     return 221, Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.85), [a, x, b], positions)
 
 
 def _hydride(rng):
     a, b, x = *rng.sample(ALKALINE, 2), rng.choice(LATE)
-    positions = [[0.25, 0.25, 0.25], [0, 0, 0], [0.5, 0.5, 0.5], [0.22, 0, 0]]
+    positions = [[0.25, 0.25, 0.25], [0.5, 0.5, 0.5], [0, 0, 0], [0.22, 0, 0]]
     return 225, Structure.from_spacegroup("Fm-3m", Lattice.cubic(7.64), [a, b, x, "H"], positions)
 
 
@@ -59,7 +60,7 @@ def summary(index, space_group, structure, **changes):
         "chemical_system": "-".join(elements),
         "elements": elements,
         "nelements": len(elements),
-        "nsites": len(structure.get_primitive_structure()),
+        "nsites": len(structure) // (4 if space_group == 225 else 1),
         "space_group_number": space_group,
         "space_group_symbol": NAMES[space_group],
         "volume_per_atom": structure.volume / len(structure),
@@ -128,9 +129,7 @@ def campaign(summaries, name="discovery"):
     def stage(label, members, losers, seconds, **more):
         rejected = Counter(s.rejection_gate for s in losers)
         passed = len(members) - len(losers)
-        return StageRecord(
-            stage=label, entered=len(members), passed=passed, rejected=rejected, seconds=seconds, **more
-        )
+        return StageRecord(stage=label, entered=len(members), passed=passed, rejected=rejected, seconds=seconds, **more)
 
     def at(reached):
         return [s for s in summaries if s.stage == reached and s.rejected]

@@ -1,4 +1,4 @@
-"""What a reader must know before believing a number: recipe, models, coverage of the hull, and what is only predicted."""
+"""What a reader must know before believing a number: recipe, models, coverage of the hull, what is only predicted."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -58,9 +58,7 @@ def write_figure(figure: go.Figure, path: Path, *, width: int = 1000, height: in
     elif suffix in _STATIC:
         replace_file(path, _static(figure, suffix[1:], width, height))
     else:
-        raise ConfigurationError(
-            f"{path} has no suffix of a figure.", f"Use one of .html, {', '.join(_STATIC)}."
-        )
+        raise ConfigurationError(f"{path} has no suffix of a figure.", f"Use one of .html, {', '.join(_STATIC)}.")
 
 
 def _static(figure: go.Figure, file_format: str, width: int, height: int | None) -> bytes:

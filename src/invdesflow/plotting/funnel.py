@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import plotly.graph_objects as go
 from markupsafe import escape
 
-from invdesflow.campaigns.documents import RoundRecord, StageRecord
+from invdesflow.campaigns.documents import RoundRecord
+from invdesflow.database.stages import StageRecord
 from invdesflow.plotting.style import BLUE, GREY, TEMPLATE
 
 __all__ = ["FunnelRow", "funnel_figure", "funnel_rows"]
@@ -19,6 +20,7 @@ _OUTCOMES = {
     "screen": "passed screening",
     "verify": "verified",
 }
+_REASONS = {"tc": "predicted Tc", "e_above_hull": "energy above the hull"}
 _PASSED, _LOST, _ADDED = "#c3d5e6", "#ecd9c6", "#dde3e9"
 
 
@@ -60,7 +62,8 @@ def funnel_rows(campaign_round: RoundRecord) -> list[FunnelRow]:
 
 
 def _row(stage: StageRecord) -> FunnelRow:
-    losses = sorted(((name.replace("_", " "), n) for name, n in stage.rejected.items() if n), key=lambda x: (-x[1], x[0]))
+    counts = [(_REASONS.get(name, name.replace("_", " ")), count) for name, count in stage.rejected.items() if count]
+    losses = sorted(counts, key=lambda loss: (-loss[1], loss[0]))
     unexplained = stage.entered - stage.passed - sum(count for _, count in losses)
     if unexplained > 0:
         losses.append(("no result recorded", unexplained))
@@ -76,37 +79,6 @@ def _row(stage: StageRecord) -> FunnelRow:
     )
 
 
-@dataclass
-class _Flow:
-    """Nodes and links of the Sankey diagram while it is put together.
-
-    Attributes
-    ----------
-    height
-        Crystals that the full height stands for, gaps included.
-    """
-
-    columns: int
-    height: float
-    labels: list[str] = field(default_factory=list)
-    x: list[float] = field(default_factory=list)
-    y: list[float] = field(default_factory=list)
-    colours: list[str] = field(default_factory=list)
-    links: list[tuple[int, int, int, str]] = field(default_factory=list)
-
-    def node(self, label: str, count: int, column: int, above: float, colour: str) -> int:
-        """Add a node of `count` crystals below `above` crystals and return its index."""
-        self.labels.append(f"{escape(label)}  <b>{count}</b>")
-        self.x.append(_inside(column / self.columns))
-        self.y.append(_inside((above + count / 2) / self.height))
-        self.colours.append(colour)
-        return len(self.labels) - 1
-
-    def link(self, source: int, target: int, count: int, colour: str) -> None:
-        """Let `count` crystals flow between two nodes."""
-        self.links.append((source, target, count, colour))
-
-
 def funnel_figure(rows: Sequence[FunnelRow]) -> go.Figure:
     """Draw the stages as a flow from left to right, every reason of rejection as a branch.
 
@@ -120,53 +92,62 @@ def funnel_figure(rows: Sequence[FunnelRow]) -> go.Figure:
     plotly.graph_objects.Figure
         A Sankey diagram; widths are numbers of crystals.
     """
-    gap = max(row.entered for row in rows) / 20
-    branches = max(len(row.losses) for row in rows)
-    flow = _Flow(columns=len(rows), height=20 * gap + (branches + 1) * gap)
+    flow = _Flow()
     carried = rows[0].entered
-    node = flow.node("proposed", carried, 0, 0, BLUE)
-    for column, row in enumerate(rows, start=1):
-        source, losses = node, list([("rejected", row.lost)] if row.overlapping else row.losses)
+    node = flow.node("proposed", carried, BLUE)
+    for row in rows:
+        source, losses = node, [("rejected", row.lost)] if row.overlapping else list(row.losses)
         if row.entered > carried:
             added = row.entered - carried
-            flow.link(flow.node("from earlier rounds", added, column - 2, carried + gap, GREY), source, added, _ADDED)
+            flow.link(flow.node("from earlier rounds", added, GREY), source, added, _ADDED)
         elif row.entered < carried:
             losses.append(("not taken further", carried - row.entered))
-        node = flow.node(row.outcome, row.passed, column, 0, BLUE)
+        node = flow.node(row.outcome, row.passed, BLUE)
         flow.link(source, node, row.passed, _PASSED)
-        above = row.passed + gap
         for reason, count in losses:
-            flow.link(source, flow.node(reason, count, column, above, GREY), count, _LOST)
-            above += count + gap
+            flow.link(source, flow.node(reason, count, GREY), count, _LOST)
         carried = row.passed
-    return _sankey(flow)
+    return flow.figure()
 
 
-def _sankey(flow: _Flow) -> go.Figure:
-    sources, targets, values, colours = zip(*flow.links, strict=True)
-    sankey = go.Sankey(
-        arrangement="snap",
-        node={
-            "label": flow.labels,
-            "x": flow.x,
-            "y": flow.y,
-            "color": flow.colours,
-            "thickness": 14,
-            "pad": 16,
-            "line": {"width": 0},
-            "hovertemplate": "%{label}<extra></extra>",
-        },
-        link={
-            "source": sources,
-            "target": targets,
-            "value": values,
-            "color": colours,
-            "hovertemplate": "%{value} crystals: %{target.label}<extra></extra>",
-        },
-    )
-    return go.Figure(sankey, layout={"template": TEMPLATE, "height": 420, "margin": {"l": 10, "r": 190, "t": 15, "b": 15}})
+@dataclass
+class _Flow:
+    """Nodes and links of the Sankey diagram while it is put together."""
 
+    labels: list[str] = field(default_factory=list)
+    colours: list[str] = field(default_factory=list)
+    links: list[tuple[int, int, int, str]] = field(default_factory=list)
 
-def _inside(fraction: float) -> float:
-    """Keep a position off the very edge, where plotly takes it for not given."""
-    return min(max(fraction, 0.001), 0.999)
+    def node(self, label: str, count: int, colour: str) -> int:
+        """Add a node and return its index."""
+        self.labels.append(f"{escape(label)}  <b>{count}</b>")
+        self.colours.append(colour)
+        return len(self.labels) - 1
+
+    def link(self, source: int, target: int, count: int, colour: str) -> None:
+        """Let `count` crystals flow between two nodes."""
+        self.links.append((source, target, count, colour))
+
+    def figure(self) -> go.Figure:
+        """Lay the diagram out; aligned to the left, plotly keeps every loss in the column of its stage."""
+        sources, targets, values, colours = zip(*self.links, strict=True)
+        sankey = go.Sankey(
+            node={
+                "label": self.labels,
+                "color": self.colours,
+                "align": "left",
+                "thickness": 14,
+                "pad": 16,
+                "line": {"width": 0},
+                "hovertemplate": "%{label}<extra></extra>",
+            },
+            link={
+                "source": sources,
+                "target": targets,
+                "value": values,
+                "color": colours,
+                "hovertemplate": "%{value:d} crystals: %{target.label}<extra></extra>",
+            },
+        )
+        margin = {"l": 10, "r": 10, "t": 15, "b": 15}
+        return go.Figure(sankey, layout={"template": TEMPLATE, "height": 400, "margin": margin})

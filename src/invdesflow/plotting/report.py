@@ -18,7 +18,7 @@ from invdesflow.campaigns.documents import CampaignDocument, RoundRecord
 from invdesflow.crystals.symmetry import conventional
 from invdesflow.database.summary import SummaryDocument
 from invdesflow.errors import StructureError
-from invdesflow.plotting.chemical_space import periodic_table_figure, space_group_figure
+from invdesflow.plotting.chemical_space import element_shares, periodic_table_figure, space_group_figure
 from invdesflow.plotting.facts import caveats, duration, facts, flat_parameters, recipe_thresholds
 from invdesflow.plotting.files import replace_file
 from invdesflow.plotting.funnel import funnel_figure, funnel_rows
@@ -64,22 +64,26 @@ def campaign_report(
         f"structure-{card.rank}": structure_figure(card.cell) for card in cards if card.cell is not None
     }
     scripts = {"plotly_js": get_plotlyjs(), "report_js": _template_file("report.js")}
-    return _environment().get_template("report.html.j2").render(
-        campaign=campaign,
-        last_round=last_round,
-        facts=facts(campaign, summaries),
-        caveats=caveats(summaries),
-        parameters=flat_parameters(last_round.maker) if last_round else [],
-        funnel=funnel_rows(last_round) if last_round else [],
-        summaries=summaries,
-        passed=passed(summaries),
-        cards=cards,
-        origins=origin_rows(summaries),
-        undrawn=len(summaries) - len(drawable(summaries)),
-        figures={name: Markup(figure.to_json()) for name, figure in figures.items()},  # noqa: S704 - plotly escapes <>/
-        style=Markup(_template_file("report.css")),  # noqa: S704 - our own file
-        script_hashes=" ".join(_script_hash(script) for script in scripts.values()),
-        **{name: Markup(script) for name, script in scripts.items()},  # noqa: S704 - plotly's file and ours
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            campaign=campaign,
+            last_round=last_round,
+            facts=facts(campaign, summaries),
+            caveats=caveats(summaries),
+            parameters=flat_parameters(last_round.maker) if last_round else [],
+            funnel=funnel_rows(last_round) if last_round else [],
+            summaries=summaries,
+            passed=passed(summaries),
+            cards=cards,
+            origins=origin_rows(summaries),
+            undrawn=len(summaries) - len(drawable(summaries)),
+            figures={name: Markup(figure.to_json()) for name, figure in figures.items()},  # noqa: S704 - plotly escapes <>/
+            style=Markup(_template_file("report.css")),  # noqa: S704 - our own file
+            script_hashes=" ".join(_script_hash(script) for script in scripts.values()),
+            **{name: Markup(script) for name, script in scripts.items()},  # noqa: S704 - plotly's file and ours
+        )
     )
 
 
@@ -126,10 +130,10 @@ def _overview(last_round: RoundRecord | None, summaries: Sequence[SummaryDocumen
     if last_round is not None and any(stage.entered for stage in last_round.stages):
         figures["funnel"] = funnel_figure(funnel_rows(last_round))
     if summaries:
-        figures["elements-all"] = periodic_table_figure(summaries)
+        groups = {"elements-all": summaries, "elements-passed": passed(summaries)}
+        full_scale = 100 * max(share for group in groups.values() for share in element_shares(group).values())
+        figures |= {name: periodic_table_figure(group, full_scale) for name, group in groups.items() if group}
         figures["space-groups"] = space_group_figure(summaries)
-    if passed(summaries):
-        figures["elements-passed"] = periodic_table_figure(passed(summaries))
     if drawable(summaries):
         thresholds = recipe_thresholds(last_round.maker) if last_round else None
         figures["tc-vs-hull"] = tc_vs_hull_figure(summaries, thresholds)

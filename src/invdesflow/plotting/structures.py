@@ -20,8 +20,8 @@ BOUNDARY = 1e-3
 """Fractional distance within which an atom is on a face of the cell."""
 BOND_TOLERANCE = 0.3
 """What a bond may exceed the sum of the covalent radii by, in Angstrom."""
-BALL = 0.45
-"""Radius of the drawn sphere in units of the covalent radius."""
+SHELL = 1.15
+"""What a bond may be in units of the shortest distance of either of its atoms; the second shell of bcc is at 1.155."""
 SPHERE_VERTICES = 92
 
 
@@ -35,10 +35,13 @@ class VisibleAtoms:
         Atomic numbers; shape (n,).
     positions
         Cartesian coordinates in Angstrom; shape (n, 3).
+    nearest
+        Distance to the nearest atom of the endless crystal, in Angstrom; shape (n,).
     """
 
     numbers: NDArray[np.int_]
     positions: NDArray[np.float64]
+    nearest: NDArray[np.float64]
 
 
 def visible_atoms(structure: Structure) -> VisibleAtoms:
@@ -56,11 +59,23 @@ def visible_atoms(structure: Structure) -> VisibleAtoms:
     inside = (images <= 1.0 + BOUNDARY).all(axis=2)
     atoms, _ = np.nonzero(inside)
     numbers = np.array([site.specie.Z for site in structure])
-    return VisibleAtoms(numbers[atoms], images[inside] @ structure.lattice.matrix)
+    return VisibleAtoms(numbers[atoms], images[inside] @ structure.lattice.matrix, _nearest(structure)[atoms])
+
+
+def _nearest(structure: Structure) -> NDArray[np.float64]:
+    # No atom is farther from its own image than the longest lattice vector is long.
+    centres, _, _, distances = structure.get_neighbor_list(max(structure.lattice.abc) + BOUNDARY)
+    nearest = np.full(len(structure), np.inf)
+    np.minimum.at(nearest, centres, distances)
+    return nearest
 
 
 def bonds(atoms: VisibleAtoms) -> NDArray[np.int_]:
-    """Find the pairs closer than the sum of their covalent radii (those of ASE) plus `BOND_TOLERANCE`.
+    """Find the bonds to draw.
+
+    Atoms are bonded if they are closer than the sum of their covalent radii (those of ASE) plus `BOND_TOLERANCE`, and
+    if for both of them the distance is within `SHELL` of the shortest one. Radii alone would join all metal atoms of a
+    nitride or hydride and hide its coordination polyhedra.
 
     Returns
     -------
@@ -70,7 +85,9 @@ def bonds(atoms: VisibleAtoms) -> NDArray[np.int_]:
     radii = covalent_radii[atoms.numbers]
     pairs = cKDTree(atoms.positions).query_pairs(2 * radii.max() + BOND_TOLERANCE, output_type="ndarray")
     distances = np.linalg.norm(atoms.positions[pairs[:, 0]] - atoms.positions[pairs[:, 1]], axis=1)
-    return np.asarray(pairs[distances < radii[pairs].sum(axis=1) + BOND_TOLERANCE])
+    touching = distances < radii[pairs].sum(axis=1) + BOND_TOLERANCE
+    in_shell = distances < SHELL * atoms.nearest[pairs].min(axis=1)
+    return np.asarray(pairs[touching & in_shell])
 
 
 def structure_figure(structure: Structure) -> go.Figure:
@@ -84,28 +101,38 @@ def structure_figure(structure: Structure) -> go.Figure:
     Returns
     -------
     plotly.graph_objects.Figure
-        One mesh of spheres per element (its vertices are `SPHERE_VERTICES` times the number of its visible atoms), the
-        halves of the bonds in the colour of their atom, and the edges of the cell; Angstrom on all axes.
+        Lengths in Angstrom. Per element: a mesh of spheres, the centres of the atoms (they carry the legend and what is
+        shown on hovering), and the halves of the bonds; and the edges of the cell.
     """
     atoms = visible_atoms(structure)
     pairs = bonds(atoms)
+    directed = np.concatenate([pairs, pairs[:, ::-1]])
     figure = go.Figure(_cell_edges(structure.lattice.matrix))
     for number in sorted(set(atoms.numbers.tolist()), reverse=True):
-        figure.add_trace(_spheres(number, atoms.positions[atoms.numbers == number]))
-        sticks = np.concatenate([pairs[atoms.numbers[pairs[:, 0]] == number], pairs[atoms.numbers[pairs[:, 1]] == number][:, ::-1]])
-        if len(sticks):
-            figure.add_trace(_half_bonds(number, atoms.positions[sticks]))
+        centres = atoms.positions[atoms.numbers == number]
+        figure.add_traces([_spheres(number, centres), _centres(number, centres)])
+        ends = directed[atoms.numbers[directed[:, 0]] == number]
+        if len(ends):
+            figure.add_trace(_half_bonds(number, atoms.positions[ends]))
     figure.update_layout(
         template=TEMPLATE,
-        height=300,
+        height=320,
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
-        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": 0, "yanchor": "bottom", "itemclick": False},
+        legend={
+            "orientation": "h",
+            "x": 0.5,
+            "xanchor": "center",
+            "y": 0,
+            "yanchor": "bottom",
+            "itemsizing": "constant",
+        },
         scene={
             "aspectmode": "data",
+            "domain": {"y": [0.1, 1.0]},
             "xaxis": {"visible": False},
             "yaxis": {"visible": False},
             "zaxis": {"visible": False},
-            "camera": {"eye": {"x": 0.7, "y": 1.75, "z": 0.55}, "projection": {"type": "orthographic"}},
+            "camera": {"eye": {"x": 0.75, "y": 1.85, "z": 0.6}},
         },
     )
     return figure
@@ -113,18 +140,27 @@ def structure_figure(structure: Structure) -> go.Figure:
 
 def _spheres(number: int, centres: NDArray[np.float64]) -> go.Mesh3d:
     points, faces = _unit_sphere()
-    vertices = (centres[:, None, :] + BALL * covalent_radii[number] * points).reshape(-1, 3).astype(np.float32)
+    radius = 0.15 + 0.28 * covalent_radii[number]  # small enough to see through the cell, hydrogen still visible
+    vertices = (centres[:, None, :] + radius * points).reshape(-1, 3).astype(np.float32)
     triangles = (len(points) * np.arange(len(centres))[:, None, None] + faces).reshape(-1, 3).astype(np.uint16)
     return go.Mesh3d(
         **dict(zip("xyz", vertices.T, strict=True)),
         **dict(zip("ijk", triangles.T, strict=True)),
         color=_colour(number),
-        name=Element.from_Z(number).symbol,
-        hoverinfo="name",
-        showlegend=True,
+        hoverinfo="skip",
         flatshading=False,
         lighting={"ambient": 0.55, "diffuse": 0.7, "specular": 0.25, "roughness": 0.4, "fresnel": 0.05},
         lightposition={"x": 1000, "y": 2000, "z": 3000},
+    )
+
+
+def _centres(number: int, centres: NDArray[np.float64]) -> go.Scatter3d:
+    return go.Scatter3d(
+        **dict(zip("xyz", centres.T, strict=True)),
+        mode="markers",
+        name=Element.from_Z(number).symbol,
+        marker={"size": 2, "color": _colour(number), "line": {"width": 1, "color": GREY}},
+        hovertemplate="%{x:.3f}, %{y:.3f}, %{z:.3f} Å",
     )
 
 
@@ -138,7 +174,10 @@ def _half_bonds(number: int, ends: NDArray[np.float64]) -> go.Scatter3d:
 def _cell_edges(matrix: NDArray[np.float64]) -> go.Scatter3d:
     corners = np.array(list(product((0, 1), repeat=3)))
     edges = [
-        (start, start + step, np.full(3, np.nan)) for start in corners for step in np.eye(3) if (start + step <= 1).all()
+        (start, start + step, np.full(3, np.nan))
+        for start in corners
+        for step in np.eye(3)
+        if (start + step <= 1).all()
     ]
     return _line(np.array(edges).reshape(-1, 3) @ matrix, GREY, 2)
 

@@ -4,7 +4,18 @@ import plotly.graph_objects as go
 from markupsafe import Markup, escape
 from pymatgen.util.string import htmlify, unicodeify_spacegroup
 
-__all__ = ["BLUE", "FONT", "GREEN", "GREY", "INK", "ORANGE", "PALE_BLUE", "TEMPLATE", "formula_html", "space_group_html"]
+__all__ = [
+    "BLUE",
+    "FONT",
+    "GREEN",
+    "GREY",
+    "INK",
+    "ORANGE",
+    "PALE_BLUE",
+    "TEMPLATE",
+    "formula_html",
+    "space_group_html",
+]
 
 INK, BLUE, PALE_BLUE, GREEN, ORANGE, GREY = "#1f2933", "#2b6394", "#b9cfe2", "#3f7f52", "#c8751a", "#9aa5b1"
 FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
@@ -17,7 +28,7 @@ _AXIS = {
     "gridcolor": "#e8ecf0",
     "zeroline": False,
     "automargin": True,
-    "title": {"standoff": 12},
+    "title": {"standoff": 12, "font": {"size": 13}},
 }
 
 TEMPLATE = go.layout.Template(
@@ -29,7 +40,12 @@ TEMPLATE = go.layout.Template(
         "margin": {"l": 60, "r": 20, "t": 30, "b": 50},
         "xaxis": _AXIS,
         "yaxis": _AXIS,
-        "hoverlabel": {"bgcolor": "white", "bordercolor": GREY, "font": {"family": FONT, "color": INK}, "align": "left"},
+        "hoverlabel": {
+            "bgcolor": "white",
+            "bordercolor": GREY,
+            "font": {"family": FONT, "color": INK},
+            "align": "left",
+        },
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     }
 )

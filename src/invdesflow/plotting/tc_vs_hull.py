@@ -13,14 +13,14 @@ from invdesflow.screening.gates import Thresholds
 __all__ = ["drawable", "tc_vs_hull_figure"]
 
 _DOMAIN = {
-    True: ("inside the training domain", BLUE),
-    False: ("outside the training domain", ORANGE),
-    None: ("domain not known", GREY),
+    True: ("inside the training domain", BLUE, "rgba(43, 99, 148, 0.35)"),
+    False: ("outside the training domain", ORANGE, "rgba(200, 117, 26, 0.35)"),
+    None: ("domain not known", GREY, "rgba(154, 165, 177, 0.5)"),
 }
 _HULL = {
     True: ("hull complete", "circle"),
-    False: ("hull incomplete", "diamond-open"),
-    None: ("hull coverage not known", "x-thin-open"),
+    False: ("hull incomplete", "diamond"),
+    None: ("hull coverage not known", "square"),
 }
 
 
@@ -33,7 +33,7 @@ def tc_vs_hull_figure(summaries: Sequence[SummaryDocument], thresholds: Threshol
     """Draw Tc in K with one standard deviation against the energy above the hull in eV/atom.
 
     Colour says whether the candidate is inside the training domain of the Tc model, the symbol whether every chemical
-    subsystem had an entry in the hull, a dark rim that the candidate passed every gate.
+    subsystem had an entry in the hull; candidates that passed every gate are opaque with a dark rim, the others pale.
 
     Parameters
     ----------
@@ -48,35 +48,38 @@ def tc_vs_hull_figure(summaries: Sequence[SummaryDocument], thresholds: Threshol
         One trace for every combination of domain and hull coverage that occurs.
     """
     shown = drawable(summaries)
-    figure = go.Figure(layout={"template": TEMPLATE, "height": 520})
-    for in_domain, (domain_label, colour) in _DOMAIN.items():
+    figure = go.Figure(layout={"template": TEMPLATE, "height": 520, "legend": {"y": -0.14, "yanchor": "top"}})
+    for in_domain, (domain_label, colour, pale) in _DOMAIN.items():
         for complete, (hull_label, symbol) in _HULL.items():
             group = [s for s in shown if s.in_domain is in_domain and s.hull_complete is complete]
             if group:
-                figure.add_trace(_points(group, f"{domain_label}, {hull_label}", colour, symbol))
+                figure.add_trace(_points(group, f"{domain_label}, {hull_label}", colour, pale, symbol))
+    highest = max([s.tc_k + (s.tc_std_k or 0) for s in shown if s.tc_k is not None], default=0.0)
     if thresholds is not None:
-        _shade_pass_region(figure, shown, thresholds)
+        highest = max(highest, 1.5 * thresholds.tc_k)
+        _shade_pass_region(figure, thresholds, 1.05 * highest)
     figure.update_xaxes(title_text="energy above the hull (eV/atom)")
-    figure.update_yaxes(title_text="predicted T<sub>c</sub> (K)", rangemode="tozero")
+    figure.update_yaxes(title_text="predicted T<sub>c</sub> (K)", range=[0, 1.05 * highest])
     return figure
 
 
-def _points(group: Sequence[SummaryDocument], label: str, colour: str, symbol: str) -> go.Scatter:
+def _points(group: Sequence[SummaryDocument], label: str, colour: str, pale: str, symbol: str) -> go.Scatter:
+    # The legend shows the first marker of a trace.
+    group = sorted(group, key=passed_screening, reverse=True)
+    winners = [passed_screening(s) for s in group]
     return go.Scatter(
         x=[s.e_above_hull_ev_per_atom for s in group],
         y=[s.tc_k for s in group],
         # A bar of None is not drawn: that Tc came without an uncertainty.
-        error_y={"array": [s.tc_std_k for s in group], "color": colour, "thickness": 0.8, "width": 0},
+        error_y={"array": [s.tc_std_k for s in group], "color": pale, "thickness": 1, "width": 0},
         mode="markers",
         name=label,
         marker={
             "symbol": symbol,
-            "color": colour,
-            "size": 9,
-            "line": {
-                "color": [INK if passed_screening(s) else colour for s in group],
-                "width": [1.6 if passed_screening(s) else 0.8 for s in group],
-            },
+            "opacity": 1,
+            "size": [10 if won else 8 for won in winners],
+            "color": [colour if won else pale for won in winners],
+            "line": {"color": INK, "width": [1.2 if won else 0 for won in winners]},
         },
         text=[_hover(s) for s in group],
         hovertemplate="%{text}<extra></extra>",
@@ -94,14 +97,12 @@ def _hover(summary: SummaryDocument) -> str:
     )
 
 
-def _shade_pass_region(figure: go.Figure, shown: Sequence[SummaryDocument], thresholds: Thresholds) -> None:
-    """Shade what the two gates of this figure let pass; the upper edge is above every error bar."""
-    upper = max([s.tc_k + (s.tc_std_k or 0) for s in shown if s.tc_k is not None] + [thresholds.tc_k]) * 1.05
-    left = min([s.e_above_hull_ev_per_atom for s in shown if s.e_above_hull_ev_per_atom is not None] + [0.0])
+def _shade_pass_region(figure: go.Figure, thresholds: Thresholds, upper: float) -> None:
+    """Shade what the two gates of this figure let pass, up to the upper edge of the figure."""
     figure.add_shape(
         type="rect",
         layer="below",
-        x0=left,
+        x0=0,
         x1=thresholds.e_above_hull_ev_per_atom,
         y0=thresholds.tc_k,
         y1=upper,
@@ -113,7 +114,7 @@ def _shade_pass_region(figure: go.Figure, shown: Sequence[SummaryDocument], thre
         x=thresholds.e_above_hull_ev_per_atom,
         y=upper,
         xanchor="right",
-        yanchor="top",
+        yanchor="bottom",
         showarrow=False,
         font={"color": GREEN, "size": 12},
         text=f"passes: T<sub>c</sub> ≥ {thresholds.tc_k:g} K, hull ≤ {thresholds.e_above_hull_ev_per_atom:g} eV/atom",

@@ -1,10 +1,10 @@
 "use strict";
 
-const config = { responsive: true, displaylogo: false };
 const read = (element) => JSON.parse(document.getElementById("figure-" + element.dataset.figure).textContent);
 const draw = (element) => {
   const figure = read(element);
-  return Plotly.newPlot(element, figure.data, figure.layout, config);
+  const displayModeBar = figure.data[0].type === "scatter" ? "hover" : false;
+  return Plotly.newPlot(element, figure.data, figure.layout, { responsive: true, displaylogo: false, displayModeBar });
 };
 
 // A browser grants a page about 16 WebGL contexts. Every crystal therefore becomes a still picture, which also prints

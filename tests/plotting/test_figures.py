@@ -1,0 +1,178 @@
+import importlib.util
+
+import pytest
+from synthetic_campaign import campaign, summaries_and_structures
+
+from invdesflow.campaigns.documents import RoundRecord
+from invdesflow.database.stages import StageRecord
+from invdesflow.errors import ConfigurationError
+from invdesflow.plotting.chemical_space import element_shares, periodic_table_figure, space_group_figure
+from invdesflow.plotting.facts import flat_parameters, recipe_thresholds
+from invdesflow.plotting.files import write_figure
+from invdesflow.plotting.funnel import funnel_figure, funnel_rows
+from invdesflow.plotting.origins import origin_figure, origin_rows
+from invdesflow.plotting.ranking import top_candidates
+from invdesflow.plotting.tc_vs_hull import drawable, tc_vs_hull_figure
+
+
+@pytest.fixture(scope="module")
+def summaries():
+    return summaries_and_structures()[0]
+
+
+def a_round(*stages):
+    return RoundRecord(number=0, maker={}, stages=list(stages))
+
+
+def a_stage(name, entered, passed, **rejected):
+    return StageRecord(stage=name, entered=entered, passed=passed, rejected=rejected, seconds=1.0)
+
+
+def flows(figure):
+    """Return what flows into and out of every node of a Sankey diagram, by the node's name."""
+    sankey = figure.data[0]
+    names = [label.split("  ")[0] for label in sankey.node.label]
+    into, out = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    for source, target, value in zip(sankey.link.source, sankey.link.target, sankey.link.value, strict=True):
+        out[names[source]] += value
+        into[names[target]] += value
+    return into, out
+
+
+def test_funnel_adds_up_to_the_candidates(summaries):
+    rows = funnel_rows(campaign(summaries).rounds[-1])
+    into, out = flows(funnel_figure(rows))
+    assert out["proposed"] == len(summaries)
+    assert into["passed screening"] == sum(s.stage == "screened" and not s.rejected for s in summaries)
+    for gate, label in {"duplicate": "duplicate", "tc": "predicted Tc", "not_converged": "not converged"}.items():
+        assert into[label] == sum(s.rejection_gate == gate for s in summaries)
+    for middle in ("valid and new", "relaxed"):
+        assert into[middle] == out[middle]
+    ends = sum(value for name, value in into.items() if out[name] == 0)
+    assert ends == len(summaries)
+
+
+def test_funnel_shows_what_has_no_reason():
+    (row,) = funnel_rows(a_round(a_stage("relax", 10, 6, timeout=3)))
+    assert row.losses == (("timeout", 3), ("no result recorded", 1))
+
+
+def test_funnel_does_not_draw_overlapping_reasons_as_a_partition():
+    rows = funnel_rows(a_round(a_stage("screen", 10, 6, tc=4, e_above_hull=3)))
+    assert rows[0].overlapping
+    into, _ = flows(funnel_figure(rows))
+    assert into == {"proposed": 0, "passed screening": 6, "rejected": 4}
+
+
+def test_funnel_balances_stages_that_do_not_join():
+    rows = funnel_rows(
+        a_round(a_stage("substitute", 10, 8, novelty=2), a_stage("relax", 12, 12), a_stage("screen", 5, 5))
+    )
+    into, out = flows(funnel_figure(rows))
+    assert out["from earlier rounds"] == 4
+    assert into["not taken further"] == 7
+    assert into["valid and new"] == out["valid and new"] == 12
+
+
+def test_tc_against_hull_draws_every_candidate_that_has_both(summaries):
+    figure = tc_vs_hull_figure(summaries)
+    drawn = sorted((x, y) for trace in figure.data for x, y in zip(trace.x, trace.y, strict=True))
+    expected = [(s.e_above_hull_ev_per_atom, s.tc_k) for s in summaries]
+    assert drawn == sorted(pair for pair in expected if None not in pair)
+    assert len(drawn) == len(drawable(summaries))
+    assert not figure.layout.shapes
+
+
+def test_pass_region_is_that_of_the_recipe(summaries):
+    thresholds = recipe_thresholds(campaign(summaries).rounds[-1].maker)
+    (region,) = tc_vs_hull_figure(summaries, thresholds).layout.shapes
+    inside = [s for s in drawable(summaries) if s.tc_k >= region.y0 and s.e_above_hull_ev_per_atom <= region.x1]
+    assert sorted(s.candidate_id for s in inside) == sorted(
+        s.candidate_id for s in summaries if s.stage == "screened" and not s.rejected
+    )
+    assert region.y1 > max(s.tc_k for s in inside)
+
+
+def test_axes_have_units(summaries):
+    rows = origin_rows(summaries)
+    for figure, axes in (
+        (tc_vs_hull_figure(summaries), ("(eV/atom)", "(K)")),
+        (space_group_figure(summaries), ("(number)", "number of")),
+        (origin_figure(rows), ("(K)", None)),
+    ):
+        for axis, unit in zip((figure.layout.xaxis, figure.layout.yaxis), axes, strict=True):
+            assert unit is None or unit in axis.title.text
+
+
+def test_thresholds_are_absent_when_the_recipe_has_none():
+    assert recipe_thresholds({"screen": {"thresholds": {"tc_k": 5.0}}, "relax": {}}) is None
+
+
+def test_parameters_are_flat():
+    assert flat_parameters({"a": {"b": 1, "c": [1, "x"]}, "d": None, "e": {}}) == [
+        ("a.b", "1"),
+        ("a.c", "1, x"),
+        ("d", "not set"),
+        ("e", "{}"),
+    ]
+
+
+def test_element_shares_count_candidates(summaries):
+    shares = element_shares(summaries)
+    assert shares["H"] == sum("H" in s.elements for s in summaries) / len(summaries)
+    heatmap = periodic_table_figure(summaries).data[0]
+    cells = dict(zip(zip(heatmap.x, heatmap.y, strict=True), heatmap.z, strict=True))
+    assert len(cells) == 103
+    assert cells[1, 1] == pytest.approx(100 * shares["H"])
+    assert cells[14, 2] == pytest.approx(100 * shares["C"])
+    assert cells[18, 1] is None
+
+
+def test_space_groups_add_up(summaries):
+    bars = {bar.name: sum(bar.y) for bar in space_group_figure(summaries).data}
+    assert sum(bars.values()) == len(summaries)
+    assert bars["passed every gate"] == sum(s.stage == "screened" and not s.rejected for s in summaries)
+
+
+def test_origins_count_a_candidate_of_two_sources_twice(summaries):
+    twice = summaries[0].model_copy(update={"origins": ["generator", "substitution"]})
+    rows = {row.origin: row for row in origin_rows([twice, *summaries[1:]])}
+    assert sum(row.candidates for row in rows.values()) == len(summaries) + 1
+    assert rows["generator"].candidates == sum("generator" in s.origins for s in [twice, *summaries[1:]])
+
+
+def test_origin_without_tc_has_no_median(summaries):
+    early = [s for s in summaries if s.stage == "generated"]
+    assert all(row.median_tc_k is None and row.median_hull_ev_per_atom is None for row in origin_rows(early))
+
+
+def test_top_candidates_are_passed_and_sorted(summaries):
+    best = top_candidates(reversed(summaries), 5)
+    tc = [s.tc_k for s in best]
+    assert len(best) == 5
+    assert tc == sorted(tc, reverse=True)
+    assert not any(s.rejected for s in best)
+
+
+def test_figure_is_written_as_html(summaries, tmp_path):
+    write_figure(tc_vs_hull_figure(summaries), tmp_path / "figure.html")
+    assert "Plotly.newPlot" in (tmp_path / "figure.html").read_text()
+
+
+def test_static_export_without_kaleido_says_what_to_install(summaries, tmp_path, monkeypatch):
+    monkeypatch.setattr("invdesflow.plotting.files.find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match="kaleido"):
+        write_figure(tc_vs_hull_figure(summaries), tmp_path / "figures" / "figure.png")
+    assert not (tmp_path / "figures").exists()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("kaleido") is None, reason="kaleido is not installed")
+@pytest.mark.slow
+def test_static_export(summaries, tmp_path):
+    write_figure(tc_vs_hull_figure(summaries), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_unknown_suffix_is_refused(summaries, tmp_path):
+    with pytest.raises(ConfigurationError, match="suffix"):
+        write_figure(tc_vs_hull_figure(summaries), tmp_path / "figure.docx")
