@@ -25,7 +25,8 @@ def failed_in_one_line(result: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys, invdesflow.cli.main; print([m for m in ('torch','pymatgen','pymongo','jobflow') if m in sys.modules])"
+    heavy = ("torch", "pymatgen", "pymongo", "jobflow")
+    code = f"import sys, invdesflow.cli.main; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 
