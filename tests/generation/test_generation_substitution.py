@@ -162,3 +162,9 @@ def test_unknown_settings_and_elements_are_refused():
         SubstitutionSettings(excluded_elements=["Xx"])
     with pytest.raises(ValidationError):
         SubstitutionSettings(max_replace=1)
+
+
+def test_crystals_of_one_element_are_proposed_only_on_demand():
+    parent = Parent("bcc", Structure(Lattice.cubic(3.3), ["Nb", "Nb"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
+    assert list(propose([parent], seed=0)) == []
+    assert next(propose([parent], seed=0, settings=SubstitutionSettings(min_elements=1))).structure.is_ordered

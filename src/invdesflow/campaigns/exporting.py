@@ -66,7 +66,7 @@ def export_candidates(database: Database, candidates: Iterable[SummaryDocument],
 def best_structure(database: Database, candidate_id: str) -> Structure | None:
     """Return the converged relaxed structure of a candidate, else the generated one, else None."""
     relaxed = database.collection(RelaxationDocument).find(
-        {"subject_id": candidate_id, "converged": True}, sort=[("created_at", -1)], limit=1
+        {"subject.id": candidate_id, "converged": True}, sort=[("created_at", -1)], limit=1
     )
     for relaxation in relaxed:
         return relaxation.final_structure

@@ -63,7 +63,7 @@ def candidate_history(database: Database, candidate_id: str) -> CandidateHistory
     return CandidateHistory(
         summary=database.summary.get(identifier),
         candidate=candidate,
-        relaxations=list(database.collection(RelaxationDocument).find({"subject_id": identifier}, sort=oldest_first)),
+        relaxations=list(database.collection(RelaxationDocument).find({"subject.id": identifier}, sort=oldest_first)),
         screenings=list(database.collection(ScreeningDocument).find({"candidate_id": identifier}, sort=oldest_first)),
     )
 

@@ -10,6 +10,8 @@ import typer
 
 __all__ = ["JsonFlag", "format_value", "print_json", "print_table", "say"]
 
+_DECIMALS = {"_ev_per_atom": 3, "_k": 1}  # ending of a field's name -> decimals that mean something
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON array of objects and nothing else.")]
 
 
@@ -47,21 +49,22 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], t
         numeric = any(isinstance(row.get(field), (int, float)) for row in rows)
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(format_value(row.get(field)) for field in columns))
+        table.add_row(*(format_value(row.get(field), field) for field in columns))
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)  # a file or a pipe has no width to wrap at
     console.print(table)
 
 
-def format_value(value: object) -> str:
-    """Write one value for a table cell."""
+def format_value(value: object, field: str = "") -> str:
+    """Write one value for a table cell, in the digits that its field deserves."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 0.1 else f"{value:.2f}"
+        digits = next((digits for ending, digits in _DECIMALS.items() if field.endswith(ending)), None)
+        return f"{value:.4g}" if digits is None else f"{value:.{digits}f}"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return str(value)

@@ -75,6 +75,9 @@ class SubstitutionSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
     max_replaced: int = Field(2, ge=1, description="most elements of a parent that are replaced at once")
+    min_elements: int = Field(
+        2, ge=1, description="fewest elements of a proposal; the crystals of the elements are known"
+    )
     softness: float = Field(1.0, gt=0, description="decay of a replacement's weight with its dissimilarity")
     max_dissimilarity: float = Field(4.0, gt=0, description="largest dissimilarity of an element and its replacement")
     allowed_elements: list[str] = Field(list(DEFAULT_ELEMENTS), description="elements a proposal may contain")
