@@ -247,7 +247,9 @@ class _Pool:
         possible = [
             new
             for new in product(*choices)
-            if missing.issubset(new) and (settings.allow_merging or (len({*new}) == len(new) and kept.isdisjoint(new)))
+            if missing.issubset(new)
+            and len(kept.union(new)) >= settings.min_elements
+            and (settings.allow_merging or (len({*new}) == len(new) and kept.isdisjoint(new)))
         ]
         # Sorting by log-weight plus Gumbel noise is drawing by weight without return.
         rng = np.random.default_rng([*self._seed, *"-".join(replaced).encode()])
