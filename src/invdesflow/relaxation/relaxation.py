@@ -176,8 +176,9 @@ def _spacegroup_number(atoms: Atoms, symprec: float) -> int | None:
 
 def failed_relaxation(structure: Structure, reason: str) -> RelaxationResult:
     """Record a crystal that could not be relaxed at all: the structure as it was given, and no energies."""
-    first = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-    spacegroup = _spacegroup_number(first, DEFAULT_SETTINGS.symprec)
+    spacegroup = None
+    if structure.is_ordered:
+        spacegroup = _spacegroup_number(AseAtomsAdaptor.get_atoms(structure, msonable=False), DEFAULT_SETTINGS.symprec)
     return RelaxationResult(
         structure=structure,
         converged=False,
