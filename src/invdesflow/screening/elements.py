@@ -1,5 +1,6 @@
 """Properties of the elements that the screening features are made of."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -94,11 +95,13 @@ def periodic_table() -> ElementTable:
     from pymatgen.core import Element
 
     values = np.full((LAST_ATOMIC_NUMBER + 1, len(PROPERTIES)), nan)
-    for number in range(1, LAST_ATOMIC_NUMBER + 1):
-        element = Element.from_Z(number)
-        for column, source in enumerate(_SOURCES.values()):
-            value = source(element)
-            values[number, column] = nan if value is None else float(value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pymatgen warns of each value that it does not know
+        for number in range(1, LAST_ATOMIC_NUMBER + 1):
+            element = Element.from_Z(number)
+            for column, source in enumerate(_SOURCES.values()):
+                value = source(element)
+                values[number, column] = nan if value is None else float(value)
     return ElementTable(values)
 
 

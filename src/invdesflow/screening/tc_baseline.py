@@ -79,8 +79,8 @@ class TcBaseline:
     """Extra trees and a committee of perceptrons for ln lambda and ln omega_log.
 
     Both kinds of member see features of structure and composition; their predictions are averaged. The standard
-    deviation of ln lambda is that of the members plus a constant, and the width of Tc that follows is scaled so that
-    it covers 68.27 % of the held-out training crystals.
+    deviation of ln lambda is that of the members plus a constant, stretched so that the change of Tc that follows
+    covers 68.27 % of the held-out training crystals.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class TcBaseline:
             self._elements = [int(z) for z in card["elements"]]
             self._tree_share = float(card["tree_share"])
             self._residual = float(card["calibration"]["residual_log_lambda"])
-            self._width = float(card["calibration"]["scale_68"])
+            self._stretch = float(card["calibration"]["stretch_68"])
             self._table = ElementTable(arrays["element_table"], tuple(card["element_properties"]))
             self._scale = FeatureScale(arrays["feature_mean"], arrays["feature_scale"])
         except KeyError as error:
@@ -177,7 +177,7 @@ class TcBaseline:
         mean, spread = combine(trees, networks, self._tree_share)
         coupling, frequency = np.exp(mean[:, 0]), np.exp(mean[:, 1])
         tc = critical_temperature(coupling, frequency, mu_star)
-        width = self._width * tc_width(mean, spread, self._residual, mu_star)
+        width = tc_width(mean, self._stretch * np.hypot(spread, self._residual), mu_star)
         distance = self._domain.distance(standard)
         return [
             TcPrediction(float(t), float(w), float(c), float(f), float(d), bool(d <= 1.0))
@@ -218,9 +218,8 @@ def combine(trees: FloatArray, networks: FloatArray, tree_share: float) -> tuple
     return mean, np.sqrt(between + networks[:, :, 0].var(axis=1))
 
 
-def tc_width(mean: FloatArray, spread: FloatArray, residual: float, mu_star: float) -> FloatArray:
-    """Return half the change of Tc (K) when ln lambda moves by one standard deviation to either side."""
-    sigma = np.sqrt(spread**2 + residual**2)
+def tc_width(mean: FloatArray, sigma: FloatArray, mu_star: float) -> FloatArray:
+    """Return half the change of Tc (K) when ln lambda moves by sigma to either side."""
     frequency = np.exp(mean[:, 1])
     upper = critical_temperature(np.exp(mean[:, 0] + sigma), frequency, mu_star)
     lower = critical_temperature(np.exp(mean[:, 0] - sigma), frequency, mu_star)

@@ -17,6 +17,8 @@ from invdesflow.errors import ModelError
 __all__ = ["FOLDS", "Compound", "fold_of", "read_alexandria", "read_jarvis"]
 
 FOLDS = 5
+LARGEST_LAMBDA, SMALLEST_OMEGA_MEV = 3.5, 4.0
+"""Beyond these a lattice is on the verge of instability, and its harmonic coupling says nothing."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ def read_alexandria(path: Path) -> Iterator[Compound]:
 def read_jarvis(path: Path) -> Iterator[Compound]:
     """Read JARVIS supercon_3d (CSV, gzip); its Tc belongs to mu* = 0.085 and is left out.
 
+    Rows without a positive lambda, and those beyond `LARGEST_LAMBDA` and `SMALLEST_OMEGA_MEV`, are left out.
+
     Raises
     ------
     ModelError
@@ -89,8 +93,7 @@ def read_jarvis(path: Path) -> Iterator[Compound]:
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"the training data {path} cannot be read: {error!r}.") from error
     for row in rows:
-        yield Compound(
-            structure=Structure.from_str(row["poscar"].replace("\\n", "\n"), fmt="poscar"),
-            lambda_=float(row["lambda_ep"]),
-            omega_log_mev=float(row["wlog_K"]) / KELVIN_PER_MEV,
-        )
+        coupling, frequency = float(row["lambda_ep"]), float(row["wlog_K"]) / KELVIN_PER_MEV
+        if 0 < coupling <= LARGEST_LAMBDA and frequency >= SMALLEST_OMEGA_MEV:
+            structure = Structure.from_str(row["poscar"].replace("\\n", "\n"), fmt="poscar")
+            yield Compound(structure=structure, lambda_=coupling, omega_log_mev=frequency)

@@ -16,6 +16,7 @@ __all__ = ["MU_STAR", "OutOfFold", "calibrate", "print_results", "report"]
 
 MU_STAR = 0.10
 ONE_SIGMA, TWO_SIGMA = 0.6827, 0.9545
+LARGEST_STRETCH = 50.0
 
 FloatArray = NDArray[np.float64]
 
@@ -58,9 +59,20 @@ class OutOfFold:
         return float(np.sqrt(max(error - (self.spread**2).mean(), 0.0)))
 
     @property
+    def sigma(self) -> FloatArray:
+        """Standard deviation of ln lambda before it is stretched, shape (samples,)."""
+        return np.hypot(self.spread, self.residual)
+
+    @property
     def surprise(self) -> FloatArray:
-        """Error of Tc over its width before scaling, shape (samples,)."""
-        return np.abs(self.predicted_tc - self.tc_k) / tc_width(self.mean, self.spread, self.residual, MU_STAR)
+        """Smallest stretch of sigma whose width of Tc covers the error, at most `LARGEST_STRETCH`, shape (samples,)."""
+        error = np.abs(self.predicted_tc - self.tc_k)
+        low, high = np.zeros_like(error), np.full_like(error, LARGEST_STRETCH)
+        for _ in range(40):
+            middle = (low + high) / 2.0
+            covered = tc_width(self.mean, middle * self.sigma, MU_STAR) >= error
+            low, high = np.where(covered, low, middle), np.where(covered, middle, high)
+        return high
 
 
 def tc_from_logs(logs: FloatArray) -> FloatArray:
@@ -73,13 +85,13 @@ def calibrate(held_out: OutOfFold) -> dict[str, float]:
     surprise = held_out.surprise
     return {
         "residual_log_lambda": held_out.residual,
-        "scale_68": float(np.quantile(surprise, ONE_SIGMA)),
-        "scale_95": float(np.quantile(surprise, TWO_SIGMA)),
+        "stretch_68": float(np.quantile(surprise, ONE_SIGMA)),
+        "stretch_95": float(np.quantile(surprise, TWO_SIGMA)),
     }
 
 
 def coverage(held_out: OutOfFold) -> dict[str, float]:
-    """Measure the intervals on each fold with the scale from the other folds; benchmark rows only."""
+    """Measure the intervals on each fold with the stretch from the other folds; benchmark rows only."""
     surprise, inside = held_out.surprise, {}
     for name, share in (("68", ONE_SIGMA), ("95", TWO_SIGMA)):
         limits = np.array([np.quantile(surprise[held_out.folds != fold], share) for fold in range(FOLDS)])
