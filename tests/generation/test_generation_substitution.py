@@ -104,7 +104,9 @@ def test_element_restrictions(parents):
 
 
 def test_merging_only_when_asked(parents):
-    settings = SubstitutionSettings(allow_merging=True, max_dissimilarity=100, allowed_elements=["Nb", "N", "C"])
+    settings = SubstitutionSettings(
+        min_elements=1, allow_merging=True, max_dissimilarity=100, allowed_elements=["Nb", "N", "C"]
+    )
     merged = [p for p in propose(parents[2:3], 0, settings) if len(p.structure.composition) == 1]
     assert merged
     assert all(p.intended_space_group is None for p in merged)
