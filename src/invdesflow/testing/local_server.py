@@ -4,12 +4,14 @@ Use it with ``pytest_plugins = ["invdesflow.testing.local_server"]``.
 """
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -44,10 +46,15 @@ class DatabaseServer:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback interface that nobody listens on.
+
+    It lies below the range from which systems give ports to outgoing connections, so that none takes it meanwhile.
+    """
+    while True:
+        port = 20000 + secrets.randbelow(12000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def write_store_file(folder: Path, port: int, database: str = "invdesflow") -> Path:
