@@ -18,36 +18,43 @@ LATE = ["Ni", "Cu", "Pd", "Ag", "Pt", "Au", "Al", "Ga", "In"]
 NAMES = {225: "Fm-3m", 223: "Pm-3n", 191: "P6/mmm", 221: "Pm-3m", 194: "P6_3/mmc"}
 
 
-def _rocksalt(rng):
-    a, b = rng.choice(TRANSITION), rng.choice(LIGHT)
-    return 225, Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.4), [a, b], [[0, 0, 0], [0.5, 0.5, 0.5]])
-
-
-def _a15(rng):
-    a, b = rng.choice(TRANSITION), rng.choice(LIGHT)
-    return 223, Structure.from_spacegroup("Pm-3n", Lattice.cubic(5.2), [a, b], [[0.25, 0, 0.5], [0, 0, 0]])
-
-
-def _diboride(rng):
-    a = rng.choice(TRANSITION + ALKALINE)
-    b = rng.choice(LIGHT[:2])
-    lattice = Lattice.hexagonal(3.08, 3.52)
-    return 191, Structure.from_spacegroup("P6/mmm", lattice, [a, b], [[0, 0, 0], [1 / 3, 2 / 3, 0.5]])
-
-
-def _antiperovskite(rng):
-    a, b, x = rng.choice(ALKALINE), rng.choice(TRANSITION + LATE[:5]), rng.choice(["B", "C", "N"])
-    positions = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
-    return 221, Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.85), [a, x, b], positions)
-
-
-def _hydride(rng):
-    a, b, x = *rng.sample(ALKALINE, 2), rng.choice(LATE)
-    positions = [[0.25, 0.25, 0.25], [0.5, 0.5, 0.5], [0, 0, 0], [0.22, 0, 0]]
-    return 225, Structure.from_spacegroup("Fm-3m", Lattice.cubic(7.64), [a, b, x, "H"], positions)
-
-
-PROTOTYPES = (_rocksalt, _a15, _diboride, _antiperovskite, _hydride)
+# Space group, crystal, and what may stand in the place of each of its elements.
+PROTOTYPES = [
+    (
+        225,
+        Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.4), ["Nb", "N"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
+        {"Nb": TRANSITION, "N": LIGHT},
+    ),
+    (
+        223,
+        Structure.from_spacegroup("Pm-3n", Lattice.cubic(5.2), ["Nb", "Ge"], [[0.25, 0, 0.5], [0, 0, 0]]),
+        {"Nb": TRANSITION, "Ge": LIGHT},
+    ),
+    (
+        191,
+        Structure.from_spacegroup(
+            "P6/mmm", Lattice.hexagonal(3.08, 3.52), ["Mg", "B"], [[0, 0, 0], [1 / 3, 2 / 3, 0.5]]
+        ),
+        {"Mg": TRANSITION + ALKALINE, "B": ["B", "C"]},
+    ),
+    (
+        221,
+        Structure.from_spacegroup(
+            "Pm-3m", Lattice.cubic(3.85), ["Mg", "C", "Ni"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
+        ),
+        {"Mg": ALKALINE, "C": ["B", "C", "N"], "Ni": TRANSITION + LATE[:5]},
+    ),
+    (
+        225,
+        Structure.from_spacegroup(
+            "Fm-3m",
+            Lattice.cubic(7.64),
+            ["K", "Mg", "Cu", "H"],
+            [[0.25, 0.25, 0.25], [0.5, 0.5, 0.5], [0, 0, 0], [0.22, 0, 0]],
+        ),
+        {"K": ["K", "Rb", "Na"], "Mg": ["Li", "Mg", "Ca", "Sr"], "Cu": LATE, "H": ["H"]},
+    ),
+]
 
 
 def summary(index, space_group, structure, **changes):
@@ -115,7 +122,9 @@ def summaries_and_structures(count=130, seed=7):
     rng = random.Random(seed)
     summaries, structures = [], {}
     for index in range(count):
-        space_group, structure = rng.choice(PROTOTYPES)(rng)
+        space_group, prototype, choices = rng.choice(PROTOTYPES)
+        structure = prototype.copy()
+        structure.replace_species({element: rng.choice(others) for element, others in choices.items()})
         origins = {"origins": ["generator"] if rng.random() < 0.25 else ["substitution"]}
         document = summary(index, space_group, structure, **(origins | _fate(rng)))
         summaries.append(document)

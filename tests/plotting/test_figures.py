@@ -13,6 +13,7 @@ from invdesflow.plotting.funnel import funnel_figure, funnel_rows
 from invdesflow.plotting.origins import origin_figure, origin_rows
 from invdesflow.plotting.ranking import top_candidates
 from invdesflow.plotting.tc_vs_hull import drawable, tc_vs_hull_figure
+from invdesflow.screening.gates import Thresholds
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,15 @@ def test_pass_region_is_that_of_the_recipe(summaries):
         s.candidate_id for s in summaries if s.stage == "screened" and not s.rejected
     )
     assert region.y1 > max(s.tc_k for s in inside)
+
+
+def test_pass_region_is_open_where_there_is_no_threshold(summaries):
+    only_hull = Thresholds(tc_k=None, e_above_hull_ev_per_atom=0.1)
+    (region,) = tc_vs_hull_figure(summaries, only_hull).layout.shapes
+    assert (region.y0, region.x1) == (0.0, 0.1)
+    (region,) = tc_vs_hull_figure(summaries, Thresholds(tc_k=7, e_above_hull_ev_per_atom=None)).layout.shapes
+    assert (region.y0, region.xref, region.x1) == (7, "x domain", 1)
+    assert not tc_vs_hull_figure(summaries, Thresholds(tc_k=None, e_above_hull_ev_per_atom=None)).layout.shapes
 
 
 def test_axes_have_units(summaries):

@@ -54,12 +54,14 @@ def tc_vs_hull_figure(summaries: Sequence[SummaryDocument], thresholds: Threshol
             group = [s for s in shown if s.in_domain is in_domain and s.hull_complete is complete]
             if group:
                 figure.add_trace(_points(group, f"{domain_label}, {hull_label}", colour, pale, symbol))
-    highest = max([s.tc_k + (s.tc_std_k or 0) for s in shown if s.tc_k is not None], default=0.0)
+    upper_ends = [s.tc_k + (s.tc_std_k or 0.0) for s in shown if s.tc_k is not None]
+    if thresholds is not None and thresholds.tc_k is not None:
+        upper_ends.append(1.5 * thresholds.tc_k)
+    top = 1.05 * max(upper_ends, default=0.0)
     if thresholds is not None:
-        highest = max(highest, 1.5 * thresholds.tc_k)
-        _shade_pass_region(figure, thresholds, 1.05 * highest)
+        _shade_pass_region(figure, thresholds, top)
     figure.update_xaxes(title_text="energy above the hull (eV/atom)")
-    figure.update_yaxes(title_text="predicted T<sub>c</sub> (K)", range=[0, 1.05 * highest])
+    figure.update_yaxes(title_text="predicted T<sub>c</sub> (K)", range=[0, top])
     return figure
 
 
@@ -97,25 +99,32 @@ def _hover(summary: SummaryDocument) -> str:
     )
 
 
-def _shade_pass_region(figure: go.Figure, thresholds: Thresholds, upper: float) -> None:
-    """Shade what the two gates of this figure let pass, up to the upper edge of the figure."""
+def _shade_pass_region(figure: go.Figure, thresholds: Thresholds, top: float) -> None:
+    """Shade what the gates of Tc and hull let pass; towards a side without a threshold the region has no edge."""
+    tc_k, hull = thresholds.tc_k, thresholds.e_above_hull_ev_per_atom
+    conditions = [
+        *([] if tc_k is None else [f"T<sub>c</sub> ≥ {tc_k:g} K"]),
+        *([] if hull is None else [f"hull ≤ {hull:g} eV/atom"]),
+    ]
+    if not conditions:
+        return
+    across_the_figure = {"xref": "x domain", "x0": 0, "x1": 1}
     figure.add_shape(
         type="rect",
         layer="below",
-        x0=0,
-        x1=thresholds.e_above_hull_ev_per_atom,
-        y0=thresholds.tc_k,
-        y1=upper,
+        y0=tc_k or 0.0,
+        y1=top,
+        **(across_the_figure if hull is None else {"x0": 0, "x1": hull}),
         fillcolor=GREEN,
         opacity=0.1,
         line={"width": 0},
     )
     figure.add_annotation(
-        x=thresholds.e_above_hull_ev_per_atom,
-        y=upper,
+        text="passes: " + ", ".join(conditions),
+        **({"xref": "x domain", "x": 1} if hull is None else {"x": hull}),
+        y=top,
         xanchor="right",
         yanchor="bottom",
         showarrow=False,
         font={"color": GREEN, "size": 12},
-        text=f"passes: T<sub>c</sub> ≥ {thresholds.tc_k:g} K, hull ≤ {thresholds.e_above_hull_ev_per_atom:g} eV/atom",
     )

@@ -41,11 +41,3 @@ document.querySelectorAll(".figure").forEach(draw);
 (async () => {
   for (const element of document.querySelectorAll(".structure")) await takePicture(element);
 })();
-
-// Figures keep their width in pixels, so the paper must be told to them.
-const resize = (width) => document.querySelectorAll(".figure").forEach((element) => {
-  const inPair = element.closest(".pair") !== null;
-  Plotly.relayout(element, { width: width && (inPair ? width / 2 - 12 : width) });
-});
-window.addEventListener("beforeprint", () => resize(1030));
-window.addEventListener("afterprint", () => resize(null));
