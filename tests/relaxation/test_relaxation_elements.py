@@ -32,18 +32,17 @@ def test_cubic_and_hexagonal_metals_agree_with_the_table_of_ase():
     for crystal in CRYSTALS.values():
         tabulated = reference_states[atomic_numbers[crystal.element]]
         if crystal.prototype in ("fcc", "bcc", "hcp") and tabulated and tabulated["symmetry"] == crystal.prototype:
-            at_rest = crystal.element not in ("He", "Ac")  # ASE has helium at another pressure
-            assert not at_rest or crystal.a == pytest.approx(tabulated["a"], rel=0.02), crystal.name
-            compared += 1
+            if crystal.element not in ("He", "Ce"):  # ASE has helium at another pressure, and cerium above 141 K
+                assert crystal.a == pytest.approx(tabulated["a"], rel=0.02), crystal.name
+                compared += 1
     assert compared > 40
 
 
-@pytest.mark.parametrize("element", ["Cu", "Si", "S", "Ga", "U", "Hg", "In", "As"])
-def test_densities_agree_with_the_handbook(element):
-    for crystal in CRYSTALS.values():
-        if crystal.element == element:
-            measured = float(Element(element).density_of_solid) / 1000  # g/cm^3
-            assert float(crystal.structure().density) == pytest.approx(measured, rel=0.08), crystal.name
+@pytest.mark.parametrize("element", ["Cu", "Si", "S", "Ga", "U", "In", "As", "Pu", "Mn", "B"])
+def test_density_of_the_first_polymorph_agrees_with_the_handbook(element):
+    measured = float(Element(element).density_of_solid) / 1000  # g/cm^3
+    structure = next(iter(reference_structures(element).values()))
+    assert float(structure.density) == pytest.approx(measured, rel=0.06)
 
 
 def test_an_element_without_reference_is_refused():
