@@ -87,6 +87,14 @@ def test_mcmillan_s_lambdas_follow_from_tc(name):
     assert inverted == pytest.approx(value.lambda_, abs=0.03)
 
 
+def test_allen_dynes_values_are_consistent():
+    values = [value for document in CATALOGUE for value in document.theory if "Allen-Dynes" in value.method]
+    assert len(values) >= 2
+    for value in values:
+        recomputed = float(mcmillan_tc(value.lambda_, value.omega_log_mev, value.mu_star))
+        assert recomputed == pytest.approx(value.tc_k, rel=0.02)
+
+
 def entry(**changes) -> dict:
     content = {
         "name": "NbC",
