@@ -1,12 +1,12 @@
 """`CrystalField`: how a pymatgen structure lives in a document."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import PlainSerializer, WithJsonSchema
 from pydantic.functional_validators import PlainValidator
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Element, Lattice, Structure
 
 __all__ = ["CrystalField", "structure_from_dict", "structure_to_dict"]
 
@@ -59,14 +59,23 @@ def structure_from_dict(data: Mapping[str, Any]) -> Structure:
     try:
         matrix = np.array(data["lattice"]["matrix"], dtype=float)
         coordinates = np.array([site["abc"] for site in data["sites"]], dtype=float)
-        occupations = [site["species"] for site in data["sites"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"not a structure: {error!r}") from error
-    if any(len(species) != 1 or species[0].get("occu", 1) != 1 for species in occupations):
-        raise ValueError("a site of the structure is disordered")
-    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.isfinite(coordinates).all():
-        raise ValueError("the structure has a lattice or a coordinate that is not a finite number")
-    return Structure(Lattice(matrix), [species[0]["element"] for species in occupations], coordinates)
+        species = [_only_element(site["species"]) for site in data["sites"]]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not an ordered structure: {error!r}") from error
+    if matrix.shape != (3, 3) or coordinates.shape != (len(species), 3):
+        raise ValueError("the structure has no sites, or a lattice or a coordinate of the wrong shape")
+    if not np.isfinite(matrix).all() or not np.isfinite(coordinates).all() or np.linalg.det(matrix) == 0:
+        raise ValueError("the structure has a number that is not finite, or a cell without a volume")
+    return Structure(Lattice(matrix), species, coordinates)
+
+
+def _only_element(occupation: Sequence[Mapping[str, Any]]) -> str:
+    """Return the element that alone occupies a site."""
+    [species] = occupation
+    symbol = species["element"]
+    if species.get("occu", 1) != 1 or not Element.is_valid_symbol(symbol):
+        raise ValueError("a site is disordered, or its species is not an element")
+    return str(symbol)
 
 
 def _validate(value: object) -> Structure:
