@@ -6,6 +6,7 @@ from typing import Any
 from invdesflow.campaigns.documents import CampaignDocument, RoundRecord
 from invdesflow.database.database import Database
 from invdesflow.database.documents import utc_now
+from invdesflow.database.provenance import current_provenance
 from invdesflow.database.stages import StageRecord
 from invdesflow.errors import CampaignError
 
@@ -68,6 +69,7 @@ def open_round(database: Database, name: str, maker: str, parameters: dict[str, 
         last.status = "abandoned"
         last.finished_at = utc_now()
     campaign.rounds.append(RoundRecord(number=len(campaign.rounds), maker=parameters))
+    campaign.provenance = current_provenance(name, campaign.rounds[-1].number)
     collection.upsert([campaign])
     return campaign.rounds[-1]
 
