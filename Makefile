@@ -7,13 +7,13 @@ CONSTRAINTS := --constraint constraints.txt
 # One thread per process: small crystals are about twice as fast that way, and parallelism comes from processes.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help discover test lint schemas docs clean
+.PHONY: help discover test lint generated docs clean
 help:
 	@echo "make discover   set up, run flows/discovery.yaml on the local database, print the ranked table and the report's path"
 	@echo "make test       set up everything and run the tests"
 	@echo "make lint       ruff, mypy and the exported schemas"
 	@echo "make docs       build the documentation into site/"
-	@echo "make schemas    export the JSON schemas of documents and recipes"
+	@echo "make generated  write the JSON schemas and the page of commands again"
 
 discover: $(VENV)/.run-installed
 	$(BIN)/invdesflow discover flows/discovery.yaml
@@ -28,9 +28,10 @@ lint: $(VENV)/.all-installed
 	$(BIN)/invdesflow db schemas --check
 	$(BIN)/invdesflow recipe schemas --check
 
-schemas: $(VENV)/.all-installed
+generated: $(VENV)/.all-installed
 	$(BIN)/invdesflow db schemas
 	$(BIN)/invdesflow recipe schemas
+	$(BIN)/python -m typer invdesflow.cli.main utils docs --name invdesflow --title Commands --output docs/reference/commands.md
 
 docs: $(VENV)/.all-installed
 	$(BIN)/mkdocs build --strict

@@ -26,7 +26,28 @@ from invdesflow.generation.documents import CandidateDocument, Generator, Origin
 from invdesflow.settings import Settings
 from invdesflow.testing.local_server import free_port, write_store_file
 
-ELEMENTS = "Li B C N O Mg Al Si P S K Ca Sc Ti V Cr Cu Ga Ge Y Zr Nb Mo Pd Ag In Sn La Hf Ta W Pt Au Pb Bi".split()
+ELEMENTS = [
+    "Li",
+    "B",
+    "C",
+    "N",
+    "Mg",
+    "Al",
+    "Si",
+    "P",
+    "Ca",
+    "Ti",
+    "V",
+    "Cu",
+    "Ga",
+    "Ge",
+    "Y",
+    "Zr",
+    "Nb",
+    "Mo",
+    "Pd",
+    "Sn",
+]
 
 
 @contextmanager

@@ -104,3 +104,11 @@ def test_a_reader_that_goes_away_is_no_error(database):
     result = subprocess.run(["bash", "-c", f"set -o pipefail; {shell}"], capture_output=True, text=True, check=False)
     assert "Traceback" not in result.stderr
     assert "error" not in result.stderr
+
+
+def test_the_page_of_commands_is_current(tmp_path):
+    page = tmp_path / "commands.md"
+    command = [sys.executable, "-m", "typer", "invdesflow.cli.main", "utils", "docs"]
+    options = ["--name", "invdesflow", "--title", "Commands", "--output", str(page)]
+    subprocess.run([*command, *options], check=True, capture_output=True)
+    assert page.read_text() == (Path(__file__).parents[2] / "docs/reference/commands.md").read_text()

@@ -29,5 +29,5 @@ def write_schemas(schemas: Mapping[str, Mapping[str, Any]], folder: Path, *, che
             different.append(str(file))
     if different:
         raise ConfigurationError(
-            f"The exported schemas are not current: {', '.join(different)}.", "Write them again with: make schemas."
+            f"The exported schemas are not current: {', '.join(different)}.", "Write them again with: make generated."
         )

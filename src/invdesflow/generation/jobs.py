@@ -23,7 +23,7 @@ from invdesflow.generation.substitution import Parent, Proposal, SubstitutionSet
 from invdesflow.progress import track
 from invdesflow.superconductors.documents import SuperconductorDocument
 
-__all__ = ["GenerationOutput", "SubstituteMaker"]
+__all__ = ["GenerationOutput", "SubstituteMaker", "round_seed"]
 
 _BATCH = 100
 
@@ -81,6 +81,11 @@ class SubstituteMaker(Maker):
             return _Round(self, database, campaign, campaign_round).run()
 
 
+def round_seed(seed: int, campaign_round: int) -> int:
+    """Return the seed of one round's sequence of proposals."""
+    return int(np.random.SeedSequence([seed, campaign_round]).generate_state(1)[0])
+
+
 class _Round:
     """One run of the maker."""
 
@@ -90,7 +95,7 @@ class _Round:
         self._candidates: Collection[CandidateDocument] = database.collection(CandidateDocument)
         self._campaign = campaign
         self._round = campaign_round
-        self._seed = int(np.random.SeedSequence([maker.seed, campaign_round]).generate_state(1)[0])
+        self._seed = round_seed(maker.seed, campaign_round)
         self._provenance = current_provenance(campaign, campaign_round)
         self._known = KnownInDatabase(database)
         self._batch = CrystalIndex()
