@@ -26,7 +26,7 @@ from invdesflow.generation.documents import CandidateDocument, Generator, Origin
 from invdesflow.settings import Settings
 from invdesflow.testing.local_server import free_port, write_store_file
 
-ELEMENTS = [
+ELEMENTS = ["Li", "B", "C", "N", "Mg", "Al", "Si", "P", "Ca", "Ti", "V", "Cu", "Ga", "Y", "Zr", "Nb", "Mo", "Pd", "Sn"]
     "Li",
     "B",
     "C",
