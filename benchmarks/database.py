@@ -27,27 +27,6 @@ from invdesflow.settings import Settings
 from invdesflow.testing.local_server import free_port, write_store_file
 
 ELEMENTS = ["Li", "B", "C", "N", "Mg", "Al", "Si", "P", "Ca", "Ti", "V", "Cu", "Ga", "Y", "Zr", "Nb", "Mo", "Pd", "Sn"]
-    "Li",
-    "B",
-    "C",
-    "N",
-    "Mg",
-    "Al",
-    "Si",
-    "P",
-    "Ca",
-    "Ti",
-    "V",
-    "Cu",
-    "Ga",
-    "Ge",
-    "Y",
-    "Zr",
-    "Nb",
-    "Mo",
-    "Pd",
-    "Sn",
-]
 
 
 @contextmanager
