@@ -53,7 +53,12 @@ def test_a_document_comes_back_from_the_store_as_it_went_in():
     stored = document(converged(), RelaxationSettings(pressure_gpa=20.0)).to_mongo()
     again = RelaxationDocument.from_mongo(stored | {"_id": "x"})
     assert again.to_mongo() == stored
-    assert (again.reduced_formula, again.chemical_system, again.elements, again.nsites) == ("MgB2", "B-Mg", ["B", "Mg"], 3)
+    assert (again.reduced_formula, again.chemical_system, again.elements, again.nsites) == (
+        "MgB2",
+        "B-Mg",
+        ["B", "Mg"],
+        3,
+    )
     assert again.energy_ev_per_atom == -5.0
     assert again.enthalpy_ev_per_atom == -4.0
     assert again.final_structure.volume == pytest.approx(28.0)

@@ -12,6 +12,7 @@ from invdesflow.relaxation.symmetry import (
     free_strains,
     identity_operation,
     space_group_operations,
+    symmetry_dataset,
 )
 
 RUTILE = crystal(["Ti", "O"], [(0, 0, 0), (0.305, 0.305, 0)], spacegroup=136, cellpar=[4.59, 4.59, 2.96, 90, 90, 90])
@@ -71,7 +72,7 @@ def test_two_sites_within_the_tolerance_are_refused():
 )
 def test_a_crystal_comes_back_from_its_primitive_cell(primitive, multiples):
     atoms = make_supercell(primitive, multiples)
-    found = find_primitive_cell(atoms, 0.01)
+    found = find_primitive_cell(atoms, symmetry_dataset(atoms, 0.01))
     assert len(found.atoms) == len(primitive)
     assert len(found) == round(abs(np.linalg.det(multiples)))
     rebuilt = found.crystal()

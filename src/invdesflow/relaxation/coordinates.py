@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
-from ase.neighborlist import neighbor_list
 from ase.spacegroup.symmetrize import refine_symmetry
 from ase.utils.abc import Optimizable
 from scipy.linalg import expm, expm_frechet
 
+from invdesflow.relaxation.neighbours import pairs_within
 from invdesflow.relaxation.stiffness import spring_hessian
 from invdesflow.relaxation.symmetry import (
     FloatArray,
@@ -81,6 +81,7 @@ class SymmetryAdaptedCell(Optimizable):  # type: ignore[misc] # ASE is not typed
         self._reference_volume = atoms.get_volume()
         self._x = np.zeros(len(self._strains) + len(self._displacements))
         self._evaluation: Evaluation | None = None
+        self._gradient: FloatArray | None = None
 
     def ndofs(self) -> int:
         """Return the number of free strains and displacements."""
@@ -98,6 +99,7 @@ class SymmetryAdaptedCell(Optimizable):  # type: ignore[misc] # ASE is not typed
         self.atoms.set_cell(self._reference_cell @ deformation)
         self.atoms.positions = (self._reference_positions + displacement) @ deformation
         self._evaluation = None
+        self._gradient = None
 
     def evaluate(self) -> Evaluation:
         """Ask the potential at the present geometry, once.
@@ -124,15 +126,9 @@ class SymmetryAdaptedCell(Optimizable):  # type: ignore[misc] # ASE is not typed
 
     def get_gradient(self) -> FloatArray:
         """Return the derivative of the enthalpy along each coordinate (eV and eV/Angstrom)."""
-        evaluation = self.evaluate()
-        log_strain, _ = self._split(self._x)
-        deformation = expm(log_strain)
-        virial = self.atoms.get_volume() * (evaluation.stress + self.pressure * np.eye(3)) @ np.linalg.inv(deformation)
-        along_strains = [
-            np.sum(virial * expm_frechet(log_strain, strain, compute_expm=False)) for strain in self._strains
-        ]
-        along_displacements = -np.einsum("kai,ai->k", self._displacements, evaluation.forces @ deformation)
-        return np.concatenate([along_strains, along_displacements])
+        if self._gradient is None:
+            self._gradient = self._derivative(self.evaluate())
+        return self._gradient
 
     def model_hessian(self) -> FloatArray:
         """Return the stiffness guess at the current geometry (eV, eV/Angstrom, eV/Angstrom^2)."""
@@ -175,18 +171,27 @@ class SymmetryAdaptedCell(Optimizable):  # type: ignore[misc] # ASE is not typed
             np.einsum("k,kai->ai", x[n_strains:], self._displacements),
         )
 
+    def _derivative(self, evaluation: Evaluation) -> FloatArray:
+        log_strain, _ = self._split(self._x)
+        deformation = expm(log_strain)
+        virial = self.atoms.get_volume() * (evaluation.stress + self.pressure * np.eye(3)) @ np.linalg.inv(deformation)
+        along_strains = [
+            np.sum(virial * expm_frechet(log_strain, strain, compute_expm=False)) for strain in self._strains
+        ]
+        along_displacements = -np.einsum("kai,ai->k", self._displacements, evaluation.forces @ deformation)
+        return np.concatenate([along_strains, along_displacements])
+
     def _check_geometry(self) -> None:
         ratio = self.atoms.get_volume() / self._reference_volume
         if not VOLUME_RANGE[0] < ratio < VOLUME_RANGE[1]:
             raise UnphysicalCrystalError(f"volume runaway: {ratio:.2f} times the first volume")
-        radii = covalent_radii[self.atoms.numbers] * CLOSEST_CONTACT
-        first, second, distance = neighbor_list("ijd", self.atoms, list(radii))
-        if len(distance):
-            closest = distance.argmin()
-            symbols = self.atoms.symbols
-            raise UnphysicalCrystalError(
-                f"atoms fused: {symbols[first[closest]]}-{symbols[second[closest]]} at {distance[closest]:.2f} A"
-            )
+        radii = CLOSEST_CONTACT * covalent_radii[self.atoms.numbers]
+        pairs = pairs_within(self.atoms, 2 * radii.max())
+        fused = np.flatnonzero(pairs.distance < radii[pairs.first] + radii[pairs.second])
+        if len(fused):
+            closest = fused[pairs.distance[fused].argmin()]
+            first, second = self.atoms.symbols[pairs.first[closest]], self.atoms.symbols[pairs.second[closest]]
+            raise UnphysicalCrystalError(f"atoms fused: {first}-{second} at {pairs.distance[closest]:.2f} A")
 
     def _check_evaluation(self, evaluation: Evaluation) -> None:
         finite = np.isfinite(evaluation.forces).all() and np.isfinite(evaluation.stress).all()

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import spglib
 from ase import Atoms
 from numpy.typing import NDArray
-
-from invdesflow.relaxation.symmetry import symmetry_dataset
 
 __all__ = ["PrimitiveCell", "find_primitive_cell"]
 
@@ -50,22 +49,16 @@ class PrimitiveCell:
         return Atoms(self.atoms.numbers[self.sites], positions=positions, cell=self.multiples @ cell, pbc=True)
 
 
-def find_primitive_cell(atoms: Atoms, symprec: float) -> PrimitiveCell:
+def find_primitive_cell(atoms: Atoms, dataset: spglib.SpglibDataset) -> PrimitiveCell:
     """Find a primitive cell of a crystal, without turning or standardising it.
 
     Parameters
     ----------
     atoms
-        Crystal that is symmetric to within much less than `symprec`.
-    symprec
-        Distance tolerance (Angstrom).
-
-    Raises
-    ------
-    StructureError
-        If spglib finds no symmetry.
+        Crystal; where its symmetry is not exact, the first of each set of equivalent sites stands for the others.
+    dataset
+        Its symmetry, from `symmetry_dataset`.
     """
-    dataset = symmetry_dataset(atoms, symprec)
     to_multiples = np.linalg.inv(dataset.primitive_lattice)
     multiples = np.rint(atoms.cell[:] @ to_multiples).astype(int)
     cell = np.linalg.inv(multiples) @ atoms.cell[:]

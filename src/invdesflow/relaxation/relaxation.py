@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
-from ase.spacegroup.symmetrize import refine_symmetry
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
@@ -93,7 +92,7 @@ def relax(
 ) -> RelaxationResult:
     """Relax the cell and the positions of a crystal to the nearest minimum of its enthalpy.
 
-    1. The crystal is symmetrised and reduced to its primitive cell, if the symmetry is to be kept.
+    1. The crystal is reduced to its primitive cell and symmetrised, if the symmetry is to be kept.
     2. `TrustRegionBFGS` minimises the enthalpy in the free coordinates of `SymmetryAdaptedCell`.
     3. The result is carried back to the cell that was given.
 
@@ -115,8 +114,10 @@ def relax(
     start = time.perf_counter()
     first = AseAtomsAdaptor.get_atoms(structure, msonable=False)
     try:
-        primitive = _smallest_cell(first.copy(), settings)
-        cell = SymmetryAdaptedCell(primitive.atoms, settings.keep_symmetry, settings.symprec, settings.pressure)
+        dataset = symmetry_dataset(first, settings.symprec)
+        keep = settings.keep_symmetry
+        primitive = find_primitive_cell(first, dataset) if keep else PrimitiveCell.of_itself(first.copy())
+        cell = SymmetryAdaptedCell(primitive.atoms, keep, settings.symprec, settings.pressure)
     except StructureError as error:
         return failed_relaxation(structure, error.problem)
     primitive.atoms.calc = calculator
@@ -128,20 +129,12 @@ def relax(
         reason=reason,
         n_steps=n_steps,
         volume_change=last.get_volume() / first.get_volume() - 1,
-        spacegroup_before=_spacegroup_number(first, settings.symprec),
+        spacegroup_before=int(dataset.number),
         spacegroup_after=_spacegroup_number(last, settings.symprec),
         **_energetics(cell, len(primitive), settings),
         n_force_evaluations=cell.n_evaluations,
         wall_time_s=time.perf_counter() - start,
     )
-
-
-def _smallest_cell(atoms: Atoms, settings: RelaxationSettings) -> PrimitiveCell:
-    if not settings.keep_symmetry:
-        return PrimitiveCell.of_itself(atoms)
-    symmetry_dataset(atoms, settings.symprec)  # ASE does not catch a symmetry that cannot be found
-    refine_symmetry(atoms, settings.symprec)
-    return find_primitive_cell(atoms, settings.symprec)
 
 
 def _minimise(cell: SymmetryAdaptedCell, settings: RelaxationSettings) -> tuple[int, str]:

