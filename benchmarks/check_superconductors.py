@@ -118,7 +118,11 @@ def read_tc(path: Path) -> dict[str, list[float]]:
 
 
 def compare_tc(verdict: Verdict, known: dict[str, list[float]]) -> None:
-    """Say whether a compilation has a value near the measured Tc."""
+    """Say whether a compilation has a value near the measured Tc.
+
+    SuperCon's value is a mean over reports: samples that did not superconduct count as 0 (half of our value for Ta2B,
+    RuB2, Ta2C, NbNi2Al, ZrW2), films and other phases count too (far above it for Be and Ga; in between for ZrRuP).
+    """
     ours = [value.tc_k for value in verdict.document.experiment if value.pressure_gpa == 0]
     theirs = [value for value in known.get(verdict.document.reduced_formula, []) if value > 0]
     if not ours:
