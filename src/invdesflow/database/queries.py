@@ -95,18 +95,19 @@ class CandidateFilter(BaseModel):
 
     def to_mongo(self) -> dict[str, Any]:
         """Return the MongoDB filter."""
-        elements: dict[str, Any] = {}
-        if self.elements:
-            elements["$all"] = self.elements
+        # Plain equality on one element is what an index serves best; the other conditions filter what it finds.
+        first, *others = self.elements or [None]
+        further: list[dict[str, Any]] = [{"elements": element} for element in others]
         if self.exclude:
-            elements["$nin"] = self.exclude
+            further.append({"elements": {"$nin": self.exclude}})
         formula = {
             "$eq": self.formula,
             "$regex": None if self.formula_contains is None else re.escape(self.formula_contains),
         }
         tc = {op: value for op, value in (("$gte", self.tc_min), ("$lte", self.tc_max)) if value is not None}
         conditions: dict[str, Any] = {
-            "elements": elements or None,
+            "elements": first,
+            "$and": further or None,
             "reduced_formula": {op: value for op, value in formula.items() if value is not None} or None,
             "tc_k": tc or None,
             "e_above_hull_ev_per_atom": None if self.ehull_max is None else {"$lte": self.ehull_max},
