@@ -96,8 +96,8 @@ class CandidateFilter(BaseModel):
     def to_mongo(self) -> dict[str, Any]:
         """Return the MongoDB filter."""
         # Plain equality on one element is what an index serves best; the other conditions filter what it finds.
-        first, *others = self.elements or [None]
-        further: list[dict[str, Any]] = [{"elements": element} for element in others]
+        first = self.elements[0] if self.elements else None
+        further: list[dict[str, Any]] = [{"elements": element} for element in self.elements[1:]]
         if self.exclude:
             further.append({"elements": {"$nin": self.exclude}})
         formula = {
