@@ -1,6 +1,7 @@
 """Running a campaign on this machine with jobflow's local manager."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,15 +41,17 @@ def run_campaign(database: Database, recipe: Recipe) -> int:
         # The jobs find the database through the settings of their process, here as on a cluster's worker.
         os.environ["INVDESFLOW_STORES"] = str(database.path.resolve())
         store = database.job_store()
-        run_locally(
-            recipe.maker.make(recipe.campaign, number),
-            store=store,
-            log=False,
-            create_folders=True,
-            root_dir=directory,
-            ensure_success=True,
-            raise_immediately=True,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning, module="jobflow")  # jobflow's own use of monty
+            run_locally(
+                recipe.maker.make(recipe.campaign, number),
+                store=store,
+                log=False,
+                create_folders=True,
+                root_dir=directory,
+                ensure_success=True,
+                raise_immediately=True,
+            )
         store.close()
     return number
 

@@ -1,7 +1,7 @@
 """`invdesflow discover`, `report`, `submit`, `recipe`: running campaigns and looking at them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,16 +39,15 @@ def discover(
     parsed = read_recipe(recipe)
     with Database() as database:
         number = run_campaign(database, parsed)
-        ranked = [row_of(found) for found in database.candidates(campaign=parsed.campaign, rejected=False, limit=limit)]
+        ranked = _ranking(database, parsed.campaign, limit)
         written = _write_report(database, parsed.campaign, report_path)
         total = database.summary.count({"campaigns": parsed.campaign})
         passed = database.summary.count({"campaigns": parsed.campaign, "rejected": False, "stage": "screened"})
     if json:
         print_json(ranked)
     else:
-        print_table(
-            ranked, TABLE_COLUMNS, title=f"Campaign {parsed.campaign}, best {len(ranked)} that passed every gate"
-        )
+        title = f"Campaign {parsed.campaign}: the best {len(ranked)}, those that passed every gate first"
+        print_table(ranked, TABLE_COLUMNS | {"hull_complete": "hull complete", "rejection_gate": "rejected by"}, title)
     say(f"Round {number} is complete. The campaign holds {total} candidates, of which {passed} passed every gate.")
     say(f"Report: {written}")
 
@@ -108,6 +107,15 @@ def schemas(
     from invdesflow.database.schemas import write_schemas
 
     write_schemas({name: recipe_schema(maker) for name, maker in CAMPAIGN_MAKERS.items()}, folder, check=check)
+
+
+def _ranking(database: "Database", campaign: str, limit: int) -> list[dict[str, Any]]:
+    """Return the screened candidates, those that passed first, each part by falling Tc."""
+    rows: list[dict[str, Any]] = []
+    for rejected in (False, True):
+        found = database.candidates(campaign=campaign, stage="screened", rejected=rejected, limit=limit)
+        rows += [row_of(candidate) for candidate in found]
+    return rows[:limit]
 
 
 def _write_report(database: "Database", campaign: str, path: Path | None) -> Path:

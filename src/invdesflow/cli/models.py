@@ -16,12 +16,12 @@ def list_models(json: JsonFlag = False) -> None:
     from invdesflow.screening.tc_baseline import TcBaseline
 
     model = TcBaseline.load()
-    rows = [{"kind": "tc", "model_id": model.model_id, "digest": model.digest, **model.metrics}]
+    row = {"kind": "tc", "model_id": model.model_id, "digest": model.digest}
     if json:
-        print_json(rows)
+        print_json([row | {"cross_validation": model.cross_validation}])
         return
-    for row in rows:
-        print_table([{"what": name, "value": value} for name, value in row.items()], {"what": "model", "value": ""})
+    values = row | model.cross_validation
+    print_table([{"what": name, "value": value} for name, value in values.items()], {"what": "model", "value": ""})
 
 
 @app.command()

@@ -41,7 +41,7 @@ class SummaryDocument(Document):
     energy_ev_per_atom: float | None = None
     formation_energy_ev_per_atom: float | None = None
     e_above_hull_ev_per_atom: float | None = Field(None, description="against every relaxed entry in the database")
-    hull_complete: bool | None = Field(None, description="every chemical subsystem had an entry")
+    hull_complete: bool | None = Field(None, description="every chemical system within had a competitor on the hull")
     pressure_gpa: float | None = None
     tc_k: float | None = Field(None, description="predicted Tc")
     tc_std_k: float | None = Field(None, description="standard deviation of the prediction")

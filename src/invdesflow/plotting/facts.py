@@ -50,7 +50,7 @@ def caveats(summaries: Sequence[SummaryDocument]) -> list[str]:
     if any(s.e_above_hull_ev_per_atom is not None for s in summaries):
         sentences.append(
             "The hull holds only what was relaxed in this database. A missing competing phase makes a candidate look "
-            "more stable than it is; where the hull is incomplete, a whole chemical subsystem had no entry."
+            "more stable than it is; where the hull is incomplete, a whole chemical system within it had no competitor."
         )
     return sentences
 
@@ -99,7 +99,7 @@ def _hull_coverage(summaries: Sequence[SummaryDocument]) -> str:
     if not on_hull:
         return "no candidate was compared with it yet"
     complete = sum(s.hull_complete is True for s in on_hull)
-    return f"every chemical subsystem had an entry for {complete} of {len(on_hull)} candidates"
+    return f"every chemical system had a competitor for {complete} of {len(on_hull)} candidates"
 
 
 def _leaves(values: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

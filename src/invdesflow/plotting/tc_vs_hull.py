@@ -33,7 +33,8 @@ def tc_vs_hull_figure(summaries: Sequence[SummaryDocument], thresholds: Threshol
     """Draw Tc in K with one standard deviation against the energy above the hull in eV/atom.
 
     Colour says whether the candidate is inside the training domain of the Tc model, the symbol whether every chemical
-    subsystem had an entry in the hull; candidates that passed every gate are opaque with a dark rim, the others pale.
+    system within had a competitor on the hull; candidates that passed every gate are opaque with a dark rim, the others
+    pale.
 
     Parameters
     ----------

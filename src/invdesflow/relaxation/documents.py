@@ -18,8 +18,10 @@ class Subject(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["candidate", "superconductor", "element"] = Field(description="collection, or elemental reference")
-    id: str = Field(description="candidate_id, superconductor_id, or symbol and polymorph of the element")
+    kind: Literal["candidate", "superconductor", "reference", "element"] = Field(
+        description="collection, or elemental reference"
+    )
+    id: str = Field(description="candidate_id, superconductor_id, reference_id, or symbol and polymorph of the element")
 
 
 class PotentialReference(BaseModel):

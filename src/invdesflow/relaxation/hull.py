@@ -68,12 +68,12 @@ class HullEntry:
 
 
 class HullCoverage(BaseModel):
-    """How complete a hull was: the chemical systems within the one of the crystal, itself not counted."""
+    """How complete a hull was: which chemical systems, of one element up to all of the crystal's, had a competitor."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    present: list[str] = Field(description="subsystems that had entries, such as B-Mg")
-    missing: list[str] = Field(description="subsystems that had none: the true hull may be lower")
+    present: list[str] = Field(description="systems with an entry other than the crystal itself, such as B-Mg")
+    missing: list[str] = Field(description="systems that had none: the true hull may be lower")
 
 
 class Stability(BaseModel):
@@ -141,18 +141,23 @@ def assess_stability(entries: Iterable[HullEntry], wanted: Collection[str] | Non
 def _assess_system(
     system: System, subjects: Sequence[HullEntry], by_system: Mapping[System, Sequence[HullEntry]]
 ) -> dict[str, Stability]:
-    subsystems = _subsystems(system)
-    coverage = HullCoverage(
-        present=[_name(subsystem) for subsystem in subsystems if subsystem in by_system],
-        missing=[_name(subsystem) for subsystem in subsystems if subsystem not in by_system],
-    )
+    coverages = {entry.id: _coverage(system, entry, by_system) for entry in subjects}
     without = sorted(element for element in system if frozenset([element]) not in by_system)
     if without:
         reason = f"no elemental reference of {', '.join(without)} with this potential and pressure"
-        return {entry.id: _unknown(coverage, reason) for entry in subjects}
-    competitors = [entry for part in [*subsystems, system] for entry in by_system.get(part, ())]
+        return {entry.id: _unknown(coverages[entry.id], reason) for entry in subjects}
+    competitors = [entry for part in _systems_within(system) for entry in by_system.get(part, ())]
     diagram = PhaseDiagram([_pd_entry(entry) for entry in competitors])
-    return {entry.id: _assess(entry, competitors, diagram, coverage) for entry in subjects}
+    return {entry.id: _assess(entry, competitors, diagram, coverages[entry.id]) for entry in subjects}
+
+
+def _coverage(system: System, entry: HullEntry, by_system: Mapping[System, Sequence[HullEntry]]) -> HullCoverage:
+    present: list[str] = []
+    missing: list[str] = []
+    for part in _systems_within(system):
+        competes = any(rival.subject != entry.subject for rival in by_system.get(part, ()))
+        (present if competes else missing).append(_name(part))
+    return HullCoverage(present=present, missing=missing)
 
 
 def _assess(
@@ -197,10 +202,10 @@ def _pd_entry(entry: HullEntry) -> PDEntry:
     return PDEntry(entry.composition, entry.enthalpy_ev, name=entry.id)
 
 
-def _subsystems(system: System) -> list[System]:
-    """All proper subsets, the elements first."""
+def _systems_within(system: System) -> list[System]:
+    """All subsets, the elements first and the system itself last."""
     symbols = sorted(system)
-    parts = chain.from_iterable(combinations(symbols, size) for size in range(1, len(symbols)))
+    parts = chain.from_iterable(combinations(symbols, size) for size in range(1, len(symbols) + 1))
     return [frozenset(part) for part in parts]
 
 

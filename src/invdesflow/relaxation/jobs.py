@@ -16,9 +16,11 @@ from invdesflow.progress import track
 from invdesflow.relaxation.batch import relax_batch
 from invdesflow.relaxation.documents import RelaxationDocument, Subject, relaxation_id
 from invdesflow.relaxation.elements import reference_structures
+from invdesflow.relaxation.entries import subsystem_names
 from invdesflow.relaxation.potentials import Kind, Potential, find_potential
 from invdesflow.relaxation.relaxation import RelaxationSettings
 from invdesflow.superconductors.documents import SuperconductorDocument
+from invdesflow.superconductors.references import ReferenceDocument
 
 __all__ = ["RelaxMaker", "RelaxationOutput"]
 
@@ -36,8 +38,8 @@ class RelaxationOutput(BaseModel):
 class RelaxMaker(Maker):
     """Relax candidates, and the crystals that compete with them for the convex hull, in worker processes.
 
-    1. Collect the candidates, the elemental references of their elements, and the known superconductors within their
-       chemical systems at this pressure.
+    1. Collect the candidates, and within their chemical systems the elements, the known superconductors at this
+       pressure, and the imported reference crystals near the hull.
     2. Leave out what is stored with the same potential and settings.
     3. Relax the rest side by side; every result is stored as it comes, converged or not, with the reason.
 
@@ -51,6 +53,8 @@ class RelaxMaker(Maker):
         Its weights: a name that the program knows, or a path; by default CHGNet 0.3.0 or SevenNet-0.
     settings
         Convergence, pressure, symmetry.
+    max_reference_e_above_hull_ev_per_atom
+        Imported reference crystals further above the hull of their data set do not compete (eV/atom).
     time_limit_s
         Wall time for one crystal (s).
     """
@@ -59,6 +63,7 @@ class RelaxMaker(Maker):
     potential: Kind = "CHGNet"
     model: str | None = None
     settings: RelaxationSettings = field(default_factory=RelaxationSettings)
+    max_reference_e_above_hull_ev_per_atom: float = 0.01
     time_limit_s: float = 600.0
 
     @job
@@ -96,16 +101,21 @@ class RelaxMaker(Maker):
     def _competitors(
         self, database: Database, systems: list[set[str]], potential: Potential
     ) -> Iterator[tuple[Subject, Structure]]:
-        """Yield elemental references and known superconductors within the systems, as far as the potential goes."""
+        """Yield what competes within the systems, as far as the potential goes."""
         known_elements = set(potential.elements)
         for symbol in sorted(set().union(*systems) & known_elements):
             for polymorph, structure in reference_structures(symbol).items():
                 yield Subject(kind="element", id=polymorph), structure
+        within = {frozenset(part.split("-")) for system in systems for part in subsystem_names(_name(system))}
+        competing = {system for system in within if system <= known_elements}
         at_pressure = {"pressure_gpa": self.settings.pressure_gpa}
         for known in database.collection(SuperconductorDocument).find(at_pressure):
-            elements = set(known.elements)
-            if elements <= known_elements and any(elements <= system for system in systems):
+            if frozenset(known.elements) in competing:
                 yield Subject(kind="superconductor", id=known.superconductor_id), known.structure
+        near_hull = {"e_above_hull_ev_per_atom": {"$lte": self.max_reference_e_above_hull_ev_per_atom}}
+        names = [_name(system) for system in competing]
+        for reference in database.collection(ReferenceDocument).find({"chemical_system": {"$in": names}} | near_hull):
+            yield Subject(kind="reference", id=reference.reference_id), reference.structure
 
     def _relax(
         self,
@@ -137,6 +147,10 @@ class RelaxMaker(Maker):
                 )
                 collection.upsert([document])
         return len(subjects) - len(missing)
+
+
+def _name(system: Iterable[str]) -> str:
+    return "-".join(sorted(system))
 
 
 def _candidate_structures(database: Database, candidate_ids: list[str]) -> Iterator[tuple[Subject, Structure]]:

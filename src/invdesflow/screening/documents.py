@@ -62,10 +62,10 @@ class ScreeningDocument(Document):
     in_domain: bool | None = None
     formation_energy_ev_per_atom: float | None = None
     e_above_hull_ev_per_atom: float | None = None
-    hull_subsystems_covered: list[str] = Field(
-        default_factory=list, description="chemical subsystems with an entry in the hull"
+    hull_systems_present: list[str] = Field(
+        default_factory=list, description="chemical systems with a competitor on the hull"
     )
-    hull_subsystems_missing: list[str] = Field(default_factory=list, description="chemical subsystems without an entry")
+    hull_systems_missing: list[str] = Field(default_factory=list, description="chemical systems without one")
 
     @model_validator(mode="after")
     def _decision_follows_from_gates(self) -> Self:

@@ -188,8 +188,8 @@ def screen(
             in_domain=prediction.in_domain,
             formation_energy_ev_per_atom=subject.formation_energy_ev_per_atom,
             e_above_hull_ev_per_atom=subject.e_above_hull_ev_per_atom,
-            hull_subsystems_covered=[] if coverage is None else coverage.present,
-            hull_subsystems_missing=[] if coverage is None else coverage.missing,
+            hull_systems_present=[] if coverage is None else coverage.present,
+            hull_systems_missing=[] if coverage is None else coverage.missing,
         )
 
 

@@ -106,6 +106,7 @@ class TcBaseline:
             self.model_id = str(card["model_id"])
             self.version = int(card["version"])
             self.digest = str(card["sha256"])
+            self.cross_validation = {str(name): float(value) for name, value in card["cross_validation"].items()}
             self._names = tuple(card["features"])
             self._elements = [int(z) for z in card["elements"]]
             self._tree_share = float(card["tree_share"])

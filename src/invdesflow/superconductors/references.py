@@ -23,6 +23,7 @@ class ReferenceDocument(Document):
     dataset_id: str = Field(description="name in its data set, such as mp-763")
     structure: CrystalField
     reduced_formula: str = Field(description="for example MgB2")
+    chemical_system: str = Field(description="elements in alphabetical order, joined by hyphens")
     space_group_number: int = Field(ge=1, le=230)
     space_group_symbol: str
     formation_energy_ev_per_atom: float | None = Field(None, description="as the data set gives it (eV/atom)")
@@ -43,6 +44,7 @@ class ReferenceDocument(Document):
             dataset_id=crystal.dataset_id,
             structure=crystal.structure,
             reduced_formula=crystal.structure.composition.reduced_formula,
+            chemical_system=crystal.structure.chemical_system,
             space_group_number=number,
             space_group_symbol=symbol,
             formation_energy_ev_per_atom=crystal.formation_energy_ev_per_atom,
