@@ -82,4 +82,10 @@ def _refused(address: str, error: errors.OperationFailure) -> DatabaseError:
         return DatabaseError(
             f"The database at {address} has no disk space left.", "Free some and run the command again."
         )
+    if "internal" in text.lower():
+        # All that secantusdb says when its disk is full.
+        return DatabaseError(
+            f"The database at {address} failed: {text.splitlines()[0][:200]}.",
+            "If its disk is full, free space; else look at its log. Then run the command again.",
+        )
     return DatabaseError(f"The database at {address} refused an operation: {text.splitlines()[0][:200]}.")
