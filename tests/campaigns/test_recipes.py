@@ -81,12 +81,13 @@ def test_schema_describes_nested_parameters_and_forbids_others():
     assert "n_candidates" in json.dumps(schema)
 
 
-def test_the_maker_survives_the_way_through_fireworks():
-    # FireWorks stores a maker as JSON and rebuilds it on the worker.
+def test_makers_survive_the_way_through_fireworks():
+    # This is what jobflow's JobFiretask does, and what a worker does with it.
     maker = DiscoveryMaker()
     maker.substitute.n_candidates = 5
-    data = json.loads(json.dumps(jsanitize(maker, strict=True, recursive_msonable=True)))
-    assert MontyDecoder().process_decoded(data) == maker
+    for job in maker.make("a", 0).jobs:
+        stored = json.loads(json.dumps(jsanitize(job.as_dict())))
+        assert MontyDecoder().process_decoded(stored).maker == job.maker
 
 
 def test_the_flow_closes_the_round_last():

@@ -63,19 +63,19 @@ def launchpad_of(database: Database) -> LaunchPad:
 
 
 def launch_command(database: Database) -> str:
-    """Write launchpad and job store files for this database and return the command that runs its fireworks.
+    """Write the launchpad's and jobflow's files for this database and return the command that runs its fireworks.
 
     The files may hold a password: they are for the user alone, in the data folder, and are written anew each time.
     """
     folder = database.settings.data_dir / "launch"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    launchpad_file, job_store_file = folder / "launchpad.yaml", folder / "job_store.yaml"
+    launchpad_file, jobflow_file = folder / "launchpad.yaml", folder / "jobflow.yaml"
     for file, content in (
         (launchpad_file, launchpad_of(database).to_dict()),
-        (job_store_file, database.store_file.job_store_spec()),
+        (jobflow_file, {"JOB_STORE": database.store_file.job_store_spec()}),
     ):
         file.touch(mode=0o600)
         file.write_text(yaml.safe_dump(content))
-    environment = {"JOBFLOW_JOB_STORE": job_store_file, "INVDESFLOW_STORES": database.path.resolve()}
+    environment = {"JOBFLOW_CONFIG_FILE": jobflow_file, "INVDESFLOW_STORES": database.path.resolve()}
     variables = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in environment.items())
     return f"{variables} rlaunch -l {shlex.quote(str(launchpad_file))} rapidfire"

@@ -3,17 +3,18 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
-from jobflow import Flow, Maker
+from jobflow import Flow
 
 from invdesflow.campaigns.jobs import FinishRoundMaker, LoadSuperconductorsMaker
 from invdesflow.generation.jobs import SubstituteMaker
+from invdesflow.makers import SettingsMaker
 from invdesflow.relaxation.jobs import RelaxMaker
 from invdesflow.screening.jobs import ScreenMaker
 
 __all__ = ["CAMPAIGN_MAKERS", "CampaignMaker", "DiscoveryMaker"]
 
 
-class CampaignMaker(Maker, ABC):
+class CampaignMaker(SettingsMaker, ABC):
     """A maker of one round of a campaign."""
 
     @abstractmethod

@@ -2,20 +2,21 @@
 
 from dataclasses import dataclass
 
-from jobflow import Maker, job
+from jobflow import job
 
 from invdesflow.campaigns.builders import SummaryBuilder
 from invdesflow.campaigns.rounds import finish_round
 from invdesflow.database import Database
 from invdesflow.database.stages import StageRecord
 from invdesflow.errors import CampaignError
+from invdesflow.makers import SettingsMaker
 from invdesflow.superconductors.loading import LoadCounts, load_catalogue_into
 
 __all__ = ["FinishRoundMaker", "LoadSuperconductorsMaker"]
 
 
 @dataclass
-class LoadSuperconductorsMaker(Maker):
+class LoadSuperconductorsMaker(SettingsMaker):
     """Bring the literature catalogue into `superconductors`; what is there already stays as it is.
 
     Parameters
@@ -34,7 +35,7 @@ class LoadSuperconductorsMaker(Maker):
 
 
 @dataclass
-class FinishRoundMaker(Maker):
+class FinishRoundMaker(SettingsMaker):
     """Build the summaries and close the round.
 
     Parameters

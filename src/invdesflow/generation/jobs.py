@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jobflow import Maker, job
+from jobflow import job
 from maggma.utils import grouper
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,7 @@ from invdesflow.generation.gates import GateSettings, check
 from invdesflow.generation.known import KnownInDatabase
 from invdesflow.generation.novelty import Crystal, CrystalIndex, assess, duplicate_rejection
 from invdesflow.generation.substitution import Parent, Proposal, SubstitutionSettings, propose
+from invdesflow.makers import SettingsMaker
 from invdesflow.progress import track
 from invdesflow.superconductors.documents import SuperconductorDocument
 
@@ -38,7 +39,7 @@ class GenerationOutput(BaseModel):
 
 
 @dataclass
-class SubstituteMaker(Maker):
+class SubstituteMaker(SettingsMaker):
     """Propose new crystals by substitution in the known superconductors.
 
     1. Draw proposals from a sequence that depends on the seed, the round and the known superconductors.

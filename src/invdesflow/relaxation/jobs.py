@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from jobflow import Maker, job
+from jobflow import job
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 
@@ -12,6 +12,7 @@ from invdesflow.database import Database
 from invdesflow.database.provenance import current_provenance
 from invdesflow.database.stages import StageRecord, Stopwatch
 from invdesflow.generation.documents import CandidateDocument
+from invdesflow.makers import SettingsMaker
 from invdesflow.progress import track
 from invdesflow.relaxation.batch import relax_batch
 from invdesflow.relaxation.documents import RelaxationDocument, Subject, relaxation_id
@@ -35,7 +36,7 @@ class RelaxationOutput(BaseModel):
 
 
 @dataclass
-class RelaxMaker(Maker):
+class RelaxMaker(SettingsMaker):
     """Relax candidates, and the crystals that compete with them for the convex hull, in worker processes.
 
     1. Collect the candidates, and within their chemical systems the elements, the known superconductors at this

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from jobflow import Maker, job
+from jobflow import job
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 
@@ -11,6 +11,7 @@ from invdesflow.database import Database
 from invdesflow.database.provenance import current_provenance
 from invdesflow.database.stages import StageRecord, Stopwatch
 from invdesflow.generation.documents import CandidateDocument
+from invdesflow.makers import SettingsMaker
 from invdesflow.progress import track
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.relaxation.entries import stored_entries
@@ -77,7 +78,7 @@ class ScreeningSubject:
 
 
 @dataclass
-class ScreenMaker(Maker):
+class ScreenMaker(SettingsMaker):
     """Ask the models about candidates and hold the answers against the gates.
 
     1. Place each converged relaxation on the hull of everything relaxed with the same potential and pressure.

@@ -121,6 +121,7 @@ def report(held_out: OutOfFold) -> dict[str, float]:
     committee = held_out.networks.mean(axis=1)
     predictions = {
         "mean of the training set": constant,
+        "formula with the true lambda and omega_log": tc_from_logs(held_out.targets),
         "trees": tc_from_logs(held_out.trees.mean(axis=1)),
         "networks": tc_from_logs(committee),
         "networks, Tc directly": np.maximum(committee[:, 2], 0.0) ** 2,
