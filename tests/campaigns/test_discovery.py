@@ -132,18 +132,24 @@ def test_fireworks_ends_in_the_same_documents(database):
     assert_sound(database)
 
 
-def test_a_killed_campaign_is_continued_by_the_same_command(database, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_an_interrupted_campaign_is_continued_by_the_same_command(database, tmp_path, how):
     recipe = tmp_path / "small.yaml"
     recipe.write_text(RECIPE)
     command = [str(BIN / "invdesflow"), "discover", str(recipe), "--report", str(tmp_path / "report.html"), "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
     deadline = time.monotonic() + 300
     while database.raw["relaxations"].count_documents({}) < 2 and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.2)
     workers = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(how)
+    output, error = process.communicate(timeout=60)
+    assert process.returncode in (-signal.SIGKILL, 130)
+    assert output == ""
+    assert how == signal.SIGKILL or error == (
+        "error: Interrupted. Finished work is stored; the same command continues.\n"
+    )
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert not alive
     stored = {row["relaxation_id"]: row["created_at"] for row in database.raw["relaxations"].find()}

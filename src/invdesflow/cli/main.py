@@ -33,8 +33,10 @@ def main() -> None:
         app()
     except InvDesFlowError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("Interrupted. Finished work is stored; the same command continues.", _INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:  # typer turns Ctrl-C into this, without a word
+            _fail("Interrupted. Finished work is stored; the same command continues.", _INTERRUPTED)
+        raise
     except BrokenPipeError:
         # The reader (head, less) has gone; point stdout elsewhere so that Python's exit does not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
