@@ -29,6 +29,8 @@ class OutOfFold:
     ----------
     tc_k, targets, folds, benchmark
         As in the training table.
+    taught
+        Rows that the models of the other folds were trained on, and that the intervals are calibrated on.
     trees, networks
         Outputs of each member, shape (samples, members, outputs).
     mean, spread
@@ -41,6 +43,7 @@ class OutOfFold:
     targets: FloatArray
     folds: NDArray[np.intp]
     benchmark: NDArray[np.bool_]
+    taught: NDArray[np.bool_]
     trees: FloatArray
     networks: FloatArray
     mean: FloatArray
@@ -55,8 +58,8 @@ class OutOfFold:
     @property
     def residual(self) -> float:
         """Standard deviation of ln lambda that the spread of the members does not explain."""
-        error = ((self.mean[:, 0] - self.targets[:, 0]) ** 2).mean()
-        return float(np.sqrt(max(error - (self.spread**2).mean(), 0.0)))
+        error = (self.mean[:, 0] - self.targets[:, 0]) ** 2 - self.spread**2
+        return float(np.sqrt(max(error[self.taught].mean(), 0.0)))
 
     @property
     def sigma(self) -> FloatArray:
@@ -82,7 +85,7 @@ def tc_from_logs(logs: FloatArray) -> FloatArray:
 
 def calibrate(held_out: OutOfFold) -> dict[str, float]:
     """Return the constants that make the intervals cover what they promise (split conformal prediction)."""
-    surprise = held_out.surprise
+    surprise = held_out.surprise[held_out.taught]
     return {
         "residual_log_lambda": held_out.residual,
         "stretch_68": float(np.quantile(surprise, ONE_SIGMA)),
@@ -91,10 +94,11 @@ def calibrate(held_out: OutOfFold) -> dict[str, float]:
 
 
 def coverage(held_out: OutOfFold) -> dict[str, float]:
-    """Measure the intervals on each fold with the stretch from the other folds; benchmark rows only."""
+    """Measure the intervals on each fold with the stretch from the other folds."""
     surprise, inside = held_out.surprise, {}
     for name, share in (("68", ONE_SIGMA), ("95", TWO_SIGMA)):
-        limits = np.array([np.quantile(surprise[held_out.folds != fold], share) for fold in range(FOLDS)])
+        others = [surprise[held_out.taught & (held_out.folds != fold)] for fold in range(FOLDS)]
+        limits = np.array([np.quantile(values, share) for values in others])
         inside[name] = surprise <= limits[held_out.folds]
     tc, far = held_out.predicted_tc, held_out.distance > np.quantile(held_out.distance, 0.9)
     parts = {
@@ -104,6 +108,7 @@ def coverage(held_out: OutOfFold) -> dict[str, float]:
         ", predicted Tc 5 to 15 K": held_out.benchmark & (tc >= 5) & (tc < 15),
         ", predicted Tc > 15 K": held_out.benchmark & (tc >= 15),
         ", farthest tenth": held_out.benchmark & far,
+        ", other set": ~held_out.benchmark,
     }
     return {
         f"coverage of {name} %{part}": float(hits[mask].mean())
@@ -114,10 +119,11 @@ def coverage(held_out: OutOfFold) -> dict[str, float]:
 
 
 def report(held_out: OutOfFold) -> dict[str, float]:
-    """Return the figures of the cross-validation on the benchmark rows, by name."""
+    """Return the figures of the cross-validation by name: on the benchmark rows, and of the model on the other set."""
     rows = held_out.benchmark
     truth = held_out.tc_k[rows]
-    constant = np.array([held_out.tc_k[held_out.folds != fold].mean() for fold in range(FOLDS)])[held_out.folds]
+    means = [held_out.tc_k[held_out.taught & (held_out.folds != fold)].mean() for fold in range(FOLDS)]
+    constant = np.array(means)[held_out.folds]
     committee = held_out.networks.mean(axis=1)
     predictions = {
         "mean of the training set": constant,
@@ -132,6 +138,10 @@ def report(held_out: OutOfFold) -> dict[str, float]:
         figures |= {f"{name}: {key}": value for key, value in _errors(truth, tc[rows]).items()}
     error = np.abs(held_out.mean - held_out.targets[:, :2])[rows].mean(axis=0)
     figures |= {"model: MAE of ln lambda": float(error[0]), "model: MAE of ln omega_log": float(error[1])}
+    if not rows.all():
+        for name in ("mean of the training set", "model"):
+            errors = _errors(held_out.tc_k[~rows], predictions[name][~rows])
+            figures |= {f"{name}, other set: {key}": value for key, value in errors.items()}
     return figures | coverage(held_out)
 
 
