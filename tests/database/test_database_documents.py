@@ -61,7 +61,7 @@ def test_time_survives_the_database(database):
 
 
 def test_any_text_may_be_a_key_inside_a_document(database):
-    from invdesflow.campaigns.documents import CampaignDocument, RoundRecord
+    from invdesflow.database.campaign import CampaignDocument, RoundRecord
     from invdesflow.database.stages import StageRecord
 
     rejected = {"distance below 0.7 x radii": 2, "$gate": 1, "a.b.c": 3}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from pymatgen.core import Composition, Lattice, Structure
 
-from invdesflow.campaigns.documents import CampaignDocument, RoundRecord
+from invdesflow.database.campaign import CampaignDocument, RoundRecord
 from invdesflow.database.documents import Provenance
 from invdesflow.database.stages import StageRecord
 from invdesflow.database.summary import SummaryDocument

@@ -3,7 +3,7 @@ import importlib.util
 import pytest
 from synthetic_campaign import campaign, summaries_and_structures
 
-from invdesflow.campaigns.documents import RoundRecord
+from invdesflow.database.campaign import RoundRecord
 from invdesflow.database.stages import StageRecord
 from invdesflow.errors import ConfigurationError
 from invdesflow.plotting.chemical_space import element_shares, periodic_table_figure, space_group_figure

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from synthetic_campaign import campaign, summaries_and_structures, summary
 
-from invdesflow.campaigns.documents import CampaignDocument
+from invdesflow.database.campaign import CampaignDocument
 from invdesflow.errors import ConfigurationError
 from invdesflow.plotting.report import campaign_report, write_report
 

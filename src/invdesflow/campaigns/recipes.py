@@ -10,10 +10,10 @@ import yaml
 from jobflow import Maker
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from invdesflow.campaigns.documents import RoundRecord
 from invdesflow.campaigns.flows import CAMPAIGN_MAKERS, CampaignMaker
 from invdesflow.campaigns.rounds import open_round
 from invdesflow.database import Database
+from invdesflow.database.campaign import RoundRecord
 from invdesflow.errors import ConfigurationError
 from invdesflow.settings import one_line
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from invdesflow.campaigns.documents import CampaignDocument, RoundRecord
+from invdesflow.database.campaign import CampaignDocument, RoundRecord
 from invdesflow.database.database import Database
 from invdesflow.database.documents import utc_now
 from invdesflow.database.provenance import current_provenance

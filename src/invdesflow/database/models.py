@@ -14,7 +14,7 @@ COLLECTION_MODELS = {
     "candidates": "invdesflow.generation.documents:CandidateDocument",
     "relaxations": "invdesflow.relaxation.documents:RelaxationDocument",
     "screenings": "invdesflow.screening.documents:ScreeningDocument",
-    "campaigns": "invdesflow.campaigns.documents:CampaignDocument",
+    "campaigns": "invdesflow.database.campaign:CampaignDocument",
     "summary": "invdesflow.database.summary:SummaryDocument",
 }
 

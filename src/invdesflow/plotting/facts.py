@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from invdesflow.campaigns.documents import CampaignDocument, RoundRecord
+from invdesflow.database.campaign import CampaignDocument, RoundRecord
 from invdesflow.database.summary import SummaryDocument
 from invdesflow.plotting.ranking import passed
 from invdesflow.screening.gates import Thresholds

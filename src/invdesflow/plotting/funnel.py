@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import plotly.graph_objects as go
 from markupsafe import escape
 
-from invdesflow.campaigns.documents import RoundRecord
+from invdesflow.database.campaign import RoundRecord
 from invdesflow.database.stages import StageRecord
 from invdesflow.plotting.style import BLUE, GREY, TEMPLATE
 

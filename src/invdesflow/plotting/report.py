@@ -14,8 +14,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 from pymatgen.core import Structure
 
-from invdesflow.campaigns.documents import CampaignDocument, RoundRecord
 from invdesflow.crystals.symmetry import conventional
+from invdesflow.database.campaign import CampaignDocument, RoundRecord
 from invdesflow.database.summary import SummaryDocument
 from invdesflow.errors import StructureError
 from invdesflow.plotting.chemical_space import element_shares, periodic_table_figure, space_group_figure
