@@ -16,8 +16,9 @@ _COLUMNS = {
     "reduced_formula": "formula",
     "space_group": "space group",
     "prototype": "prototype",
-    "pressure_gpa": "p (GPa)",
+    "pressure_gpa": "crystal at p (GPa)",
     "tc_experiment_k": "Tc exp (K)",
+    "tc_experiment_pressure_gpa": "at p (GPa)",
     "tc_theory_k": "Tc calc (K)",
     "lambda": "lambda",
     "superconductor_id": "id",
@@ -72,7 +73,7 @@ def show_superconductor(
 
 
 def _row(document: "SuperconductorDocument") -> dict[str, Any]:
-    measured = [value.tc_k for value in document.experiment]
+    best = max(document.experiment, key=lambda value: value.tc_k, default=None)
     calculated = [value for value in document.theory if value.tc_k is not None]
     return {
         "superconductor_id": document.superconductor_id,
@@ -81,7 +82,8 @@ def _row(document: "SuperconductorDocument") -> dict[str, Any]:
         "space_group": f"{document.space_group_symbol} ({document.space_group_number})",
         "prototype": document.prototype,
         "pressure_gpa": document.pressure_gpa,
-        "tc_experiment_k": max(measured, default=None),
+        "tc_experiment_k": None if best is None else best.tc_k,
+        "tc_experiment_pressure_gpa": None if best is None else best.pressure_gpa,
         "tc_theory_k": max((value.tc_k for value in calculated if value.tc_k is not None), default=None),
         "lambda": next((value.lambda_ for value in document.theory if value.lambda_ is not None), None),
     }
