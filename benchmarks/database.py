@@ -124,7 +124,7 @@ def query(count: int, repetitions: int = 40) -> None:
         ours, bare = [], []
         for _ in range(repetitions):
             element, tc_min = rng.choice(ELEMENTS), rng.uniform(5, 15)
-            criteria = {"elements": {"$all": [element]}, "tc_k": {"$gte": tc_min}}
+            criteria = {"elements": element, "tc_k": {"$gte": tc_min}}
             bare.append(
                 seconds(lambda c=criteria: list(database.raw["summary"].find(c).sort([("tc_k", -1)]).limit(50)))
             )

@@ -59,9 +59,9 @@ class Recipe:
         Seed of everything random.
     """
 
-    trees: int = 26
+    trees: int = 60
     networks: int = 3
-    tree_share: float = 0.3
+    tree_share: float = 0.4
     seed: int = 0
 
 
