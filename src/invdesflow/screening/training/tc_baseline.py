@@ -59,9 +59,9 @@ class Recipe:
         Seed of everything random.
     """
 
-    trees: int = 60
+    trees: int = 26
     networks: int = 3
-    tree_share: float = 0.4
+    tree_share: float = 0.3
     seed: int = 0
 
 
