@@ -137,7 +137,15 @@ def test_an_interrupted_campaign_is_continued_by_the_same_command(database, tmp_
     recipe = tmp_path / "small.yaml"
     recipe.write_text(RECIPE)
     command = [str(BIN / "invdesflow"), "discover", str(recipe), "--report", str(tmp_path / "report.html"), "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+        # A test run in a shell's background ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 300
     while database.raw["relaxations"].count_documents({}) < 2 and time.monotonic() < deadline:
         assert process.poll() is None

@@ -124,7 +124,11 @@ ENDLESS_BATCH = textwrap.dedent(
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
 def test_the_end_of_the_parent_is_the_end_of_the_workers(signal_number):
     with subprocess.Popen(
-        [sys.executable, "-c", ENDLESS_BATCH], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", ENDLESS_BATCH],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        # A test run in a shell's background ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as parent:
         assert parent.stdout.readline() == b"one\n"
         ours = workers(parent.pid)
