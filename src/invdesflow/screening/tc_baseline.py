@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from invdesflow.eliashberg.formulas import allen_dynes_tc
 from invdesflow.errors import ModelError, StructureError
+from invdesflow.model_files import read_model
 from invdesflow.screening.domain import TrainingDomain
 from invdesflow.screening.elements import ElementTable
 from invdesflow.screening.features import FEATURES_VERSION, crystal_features
-from invdesflow.screening.model_files import read_model
 from invdesflow.screening.perceptron import PerceptronCommittee
 from invdesflow.screening.tree_ensemble import TreeEnsemble
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invdesflow.errors import StructureError
+from invdesflow.model_files import write_model
 from invdesflow.progress import track
 from invdesflow.screening.domain import TrainingDomain
 from invdesflow.screening.elements import ElementTable, periodic_table
 from invdesflow.screening.features import FEATURES_VERSION, crystal_features
-from invdesflow.screening.model_files import write_model
 from invdesflow.screening.perceptron import PerceptronCommittee
 from invdesflow.screening.tc_baseline import (
     KIND,
