@@ -40,7 +40,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzA"
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """A space of directions: columns of `basis` span its lattice vectors, ``chart @ basis`` is the identity over zeros."""
+    """A space of directions; `basis` spans its lattice vectors, ``chart @ basis`` is the identity over zeros."""
 
     basis: IntArray
     chart: IntArray

@@ -160,8 +160,7 @@ def _parameters(position: WyckoffPosition, atoms: FloatArray, lattice: FloatArra
     choices = np.zeros((int(on_it.sum()), 3))
     choices[:, : position.n_free] = free[on_it] % 1.0
     choices[choices > 1 - 1e-9] = 0.0  # a parameter a rounding below zero wraps to a rounding below one
-    choices = choices[np.unique(np.round(choices, 6) % 1, axis=0, return_index=True)[1]]
-    return choices
+    return choices[np.unique(np.round(choices, 6) % 1, axis=0, return_index=True)[1]]
 
 
 def _require_same(crystal: OrbitCrystal, orbits: list[_Orbit]) -> None:

@@ -116,7 +116,8 @@ class Template:
         """
         arrays = self.arrays()
         representatives = arrays.offset + np.einsum("rij,rj->ri", arrays.basis, parameters)
-        return np.einsum("nij,nj->ni", arrays.rotation, representatives[arrays.orbit]) + arrays.translation
+        turned: FloatArray = np.einsum("nij,nj->ni", arrays.rotation, representatives[arrays.orbit])
+        return turned + arrays.translation
 
 
 @cache
