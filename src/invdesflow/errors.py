@@ -57,3 +57,9 @@ class CampaignError(InvDesFlowError):
     """A campaign that could not be carried to its end."""
 
     exit_code = 7
+
+
+class TrainingError(InvDesFlowError):
+    """A model that cannot be trained from what was given."""
+
+    exit_code = 8

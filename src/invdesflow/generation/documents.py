@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pymatgen.core import Structure
 
 from invdesflow.crystals.field import CrystalField
@@ -33,6 +33,7 @@ class Origin(BaseModel):
     parents: list[str] = Field(default_factory=list, description="superconductor_id or candidate_id of the parents")
     replacements: dict[str, str] = Field(default_factory=dict, description="element of the parent -> element here")
     generator: Generator
+    conditions: dict[str, JsonValue] = Field(default_factory=dict, description="what was asked of the generator")
     seed: int | None = Field(None, description="seed of the sequence of proposals")
     index: int | None = Field(None, ge=0, description="position in that sequence")
     campaign: str | None = Field(None, description="campaign_id")
