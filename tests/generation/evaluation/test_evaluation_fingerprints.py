@@ -82,3 +82,9 @@ def test_fingerprints_are_kept_by_content(tmp_path: Path) -> None:
     assert np.array_equal(fingerprints([SALT], folder).structure, first.structure + 1)  # read, not computed
     fingerprints([BLENDE], folder)
     assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_worker_processes_give_the_same() -> None:
+    crystals = [SALT, BLENDE]
+    assert np.array_equal(fingerprints(crystals, processes=2).structure, fingerprints(crystals).structure)

@@ -47,6 +47,7 @@ def evaluate_benchmark(
     valid_samples: int = VALID_SAMPLES,
     fingerprinted: int | None = None,
     cache_folder: Path | None = None,
+    processes: int = 1,
 ) -> BenchmarkResult:
     """Evaluate generated crystals as published for a benchmark.
 
@@ -67,6 +68,8 @@ def evaluate_benchmark(
         can only lower the recall.
     cache_folder
         Where the fingerprints are kept, see `invdesflow.generation.evaluation.fingerprints.fingerprints`.
+    processes
+        Worker processes that make the fingerprints.
 
     Raises
     ------
@@ -81,8 +84,8 @@ def evaluate_benchmark(
     valid = [structure for structure in generated if _valid(structure)]
     compared = _drawn(valid, valid_samples, rng)
     chosen = _drawn(generated, len(generated) if fingerprinted is None else fingerprinted, rng)
-    known = fingerprints(reference, cache_folder, "test set")
-    drawn = fingerprints(chosen, cache_folder)
+    known = fingerprints(reference, cache_folder, processes=processes, description="test set")
+    drawn = fingerprints(chosen, cache_folder, processes=processes)
     return BenchmarkResult(
         benchmark=benchmark,
         generated=len(generated),
