@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from invdesflow.errors import StructureError
 
-__all__ = ["DENOMINATOR", "TABLE_FILE", "SpaceGroupTable", "WyckoffPosition", "space_group_table"]
+__all__ = ["DENOMINATOR", "TABLE_FILE", "OriginShift", "SpaceGroupTable", "WyckoffPosition", "space_group_table"]
 
 DENOMINATOR = 24
 """Every coordinate that symmetry fixes is a multiple of 1/24, and the table holds the integers."""
@@ -60,6 +60,22 @@ class WyckoffPosition:
 
 
 @dataclass(frozen=True, eq=False)
+class OriginShift:
+    """Another choice of the origin: adding `shift` to all points keeps the operations and exchanges positions.
+
+    Attributes
+    ----------
+    shift
+        Fractional in the conventional cell; shape (3,).
+    letters
+        New letter of every position, in the order of the positions.
+    """
+
+    shift: FloatArray
+    letters: str
+
+
+@dataclass(frozen=True, eq=False)
 class SpaceGroupTable:
     """A space group in its standard setting: the first of spglib's, hexagonal axes for a rhombohedral lattice.
 
@@ -80,6 +96,8 @@ class SpaceGroupTable:
         Rows of the primitive lattice are ``primitive @ rows of the conventional lattice``; shape (3, 3).
     positions
         In the order of their letters, the general position last.
+    origins
+        For every way in which a shift of the origin exchanges positions one such shift, none first.
 
     Notes
     -----
@@ -95,6 +113,7 @@ class SpaceGroupTable:
     centring: FloatArray
     primitive: FloatArray
     positions: tuple[WyckoffPosition, ...]
+    origins: tuple[OriginShift, ...]
 
     @property
     def letters(self) -> str:
@@ -155,6 +174,10 @@ def space_group_table(number: int) -> SpaceGroupTable:
                 operations=_constant(np.array(position["operations"], dtype=np.int64)),
             )
             for position in row["positions"]
+        ),
+        origins=tuple(
+            OriginShift(_constant(np.array(origin["shift"]) / DENOMINATOR), origin["letters"])
+            for origin in row["origins"]
         ),
     )
 

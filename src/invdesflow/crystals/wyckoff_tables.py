@@ -113,6 +113,15 @@ class Group:
         points = (self.rotations @ point + self.translations) @ inverse.T % DENOMINATOR
         return np.sort(np.unique(np.hstack([slopes, points]), axis=0, return_index=True)[1])
 
+    def shifts(self) -> IntArray:
+        """Return the shifts of the origin, in 1/24, that take the group to itself; the simplest first."""
+        inverse = np.rint(np.linalg.inv(self.primitive.T / 6)).astype(np.int64)
+        changes = np.concatenate(inverse @ (np.unique(self.rotations, axis=0) - np.eye(3, dtype=np.int64)))
+        grid = np.array(list(itertools.product(range(DENOMINATOR), repeat=3)))
+        normal = grid[(grid @ changes.T % DENOMINATOR == 0).all(axis=1)]
+        simplest: IntArray = normal[np.lexsort((*normal.T[::-1], normal.sum(axis=1)))]
+        return simplest
+
     def _varieties(self) -> Iterator[Variety]:
         """Yield what is fixed by the operations that fix it, and by no others."""
         for index, space in enumerate(self.directions):
@@ -144,9 +153,11 @@ def space_group_row(number: int) -> dict[str, Any]:
     group = Group(number)
     orbits = group.orbits()
     letters = _letters(group, orbits)
+    order = sorted(range(len(orbits)), key=lambda index: LETTERS.index(letters[index]))
+    letters, orbits = [letters[index] for index in order], [orbits[index] for index in order]
     centring = int((group.rotations == np.eye(3, dtype=np.int64)).all(axis=(1, 2)).sum())
     positions = []
-    for letter, orbit in sorted(zip(letters, orbits, strict=True), key=lambda pair: LETTERS.index(pair[0])):
+    for letter, orbit in zip(letters, orbits, strict=True):
         space, operations = group.directions[orbit[0].directions], group.operations(orbit[0])
         positions.append(
             {
@@ -164,7 +175,18 @@ def space_group_row(number: int) -> dict[str, Any]:
         "translations": group.translations.tolist(),
         "primitive": group.primitive.tolist(),
         "positions": positions,
+        "origins": [{"shift": shift, "letters": moved} for moved, shift in _origins(group, orbits, letters).items()],
     }
+
+
+def _origins(group: Group, orbits: list[list[Variety]], letters: list[str]) -> dict[str, list[int]]:
+    """Find for every rearrangement of the letters that a shift of the origin makes the simplest such shift."""
+    owner = {variety: letter for letter, orbit in zip(letters, orbits, strict=True) for variety in orbit}
+    found: dict[str, list[int]] = {}
+    for shift in group.shifts():
+        moved = (group.locate(group.directions[o[0].directions].basis, group.point(o[0]) + shift) for o in orbits)
+        found.setdefault("".join(owner[variety] for variety in moved), shift.tolist())
+    return found
 
 
 def _directions(rotations: IntArray) -> list[Directions]:

@@ -1,13 +1,13 @@
 """Crystals as Wyckoff orbits with free parameters, and back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import spglib
 from numpy.typing import NDArray
 from pymatgen.core import Element, Lattice, Structure
 
-from invdesflow.crystals.wyckoff import WyckoffPosition, space_group_table
+from invdesflow.crystals.wyckoff import OriginShift, WyckoffPosition, space_group_table
 from invdesflow.errors import StructureError
 from invdesflow.generation.diffusion.templates import Template
 
@@ -87,33 +87,15 @@ def encode(structure: Structure, symprec: float = 0.01) -> OrbitCrystal:
     -------
     OrbitCrystal
         Orbits sorted by letter, atomic number and parameters. Of all atoms of an orbit that may represent it, the one
-        with the lexicographically smallest parameters does.
+        with the lexicographically smallest parameters does; of the origins that the space group allows, one that
+        brings the first letters, and then the lightest elements to them.
 
     Raises
     ------
     StructureError
         If the structure is disordered, spglib finds no symmetry, or the orbits do not give back the standardised atoms.
     """
-    standard = _standardise(structure, symprec)
-    table = space_group_table(standard.number)
-    orbits = []
-    for orbit in np.unique(standard.orbits):
-        members = np.flatnonzero(standard.orbits == orbit)
-        letter = standard.letters[members[0]]
-        atoms = standard.positions[members]
-        choices = _parameters(table.position(letter), atoms, standard.lattice)
-        rank = table.letters.index(letter)
-        orbits.append(_Orbit(rank, letter, int(standard.elements[members[0]]), choices, atoms))
-    orbits.sort(key=lambda orbit: orbit.order)
-    crystal = OrbitCrystal(
-        template=Template(standard.number, tuple(orbit.letter for orbit in orbits)),
-        elements=tuple(orbit.element for orbit in orbits),
-        parameters=np.array([orbit.choices[0] for orbit in orbits]),
-        lattice=standard.lattice,
-        alternatives=tuple(orbit.choices for orbit in orbits),
-    )
-    _require_same(crystal, orbits)
-    return crystal
+    return _describe(_with_first_letters(_standardise(structure, symprec)))
 
 
 def decode(crystal: OrbitCrystal) -> Structure:
@@ -142,6 +124,45 @@ def _standardise(structure: Structure, symprec: float) -> _Standard:
         orbits=np.asarray(dataset.crystallographic_orbits, dtype=np.int64)[inputs],
         letters=tuple(dataset.wyckoffs[atom] for atom in inputs),
     )
+
+
+def _with_first_letters(standard: _Standard) -> _Standard:
+    """Choose the origin: spglib takes any that the space group allows, so that one crystal has several templates."""
+    table = space_group_table(standard.number)
+    ranks = [table.letters.index(letter) for letter in standard.letters]
+    first = np.unique(standard.orbits, return_index=True)[1]
+
+    def order(origin: OriginShift) -> tuple[list[int], list[int]]:
+        moved = [table.letters.index(origin.letters[ranks[atom]]) for atom in first]
+        orbits = sorted((rank, int(standard.elements[atom])) for rank, atom in zip(moved, first, strict=True))
+        return [rank for rank, _ in orbits], [element for _, element in orbits]
+
+    origin = min(table.origins, key=order)
+    letters = tuple(origin.letters[rank] for rank in ranks)
+    return replace(standard, positions=standard.positions + origin.shift, letters=letters)
+
+
+def _describe(standard: _Standard) -> OrbitCrystal:
+    """Read template and parameters off a standardised crystal."""
+    table = space_group_table(standard.number)
+    orbits = []
+    for orbit in np.unique(standard.orbits):
+        members = np.flatnonzero(standard.orbits == orbit)
+        letter = standard.letters[members[0]]
+        atoms = standard.positions[members]
+        choices = _parameters(table.position(letter), atoms, standard.lattice)
+        rank = table.letters.index(letter)
+        orbits.append(_Orbit(rank, letter, int(standard.elements[members[0]]), choices, atoms))
+    orbits.sort(key=lambda orbit: orbit.order)
+    crystal = OrbitCrystal(
+        template=Template(standard.number, tuple(orbit.letter for orbit in orbits)),
+        elements=tuple(orbit.element for orbit in orbits),
+        parameters=np.array([orbit.choices[0] for orbit in orbits]),
+        lattice=standard.lattice,
+        alternatives=tuple(orbit.choices for orbit in orbits),
+    )
+    _require_same(crystal, orbits)
+    return crystal
 
 
 def _parameters(position: WyckoffPosition, atoms: FloatArray, lattice: FloatArray) -> FloatArray:
