@@ -50,6 +50,12 @@ def test_the_intended_space_group_is_counted() -> None:
         space_group_share([good], [225, 225])
 
 
+@pytest.mark.parametrize("broken", [np.nan, 0.0])
+def test_a_broken_crystal_has_no_space_group(broken: float) -> None:
+    crystal = Structure(Lattice.cubic(3), ["Na", "Na"], [[0, 0, 0], [broken, 0, 0]])
+    assert space_group_share([crystal], [1]).count == 0
+
+
 def test_the_tolerance_is_a_hundredth_of_an_angstrom() -> None:
     rng = np.random.default_rng(0)
     for size, kept in ((0.001, 1), (0.1, 0)):

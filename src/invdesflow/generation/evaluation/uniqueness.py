@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import spglib
 from pydantic import Field
 from pymatgen.core import Structure
@@ -118,6 +119,8 @@ def space_group_share(structures: Iterable[Structure], intended: Iterable[int], 
 
 
 def _space_group(structure: Structure, symprec: float) -> int | None:
+    if not (structure.volume > 0 and np.isfinite(structure.frac_coords).all()):
+        return None  # spglib would end the whole process
     numbers = [site.specie.Z for site in structure]
     cell = (structure.lattice.matrix, structure.frac_coords, numbers)
     dataset = spglib.get_symmetry_dataset(cell, symprec=symprec)
