@@ -125,6 +125,27 @@ def test_charts_read_the_parameters(number):
         np.testing.assert_array_equal(position.chart @ position.basis, expected)
 
 
+@pytest.mark.parametrize("number", GROUPS)
+def test_shifts_of_the_origin_keep_the_group_and_exchange_positions(number):
+    table, random = space_group_table(number), np.random.default_rng(number)
+    assert table.origins[0].letters == table.letters
+    assert not table.origins[0].shift.any()
+    inverse = np.linalg.inv(table.primitive)
+    for origin in table.origins:
+        assert sorted(origin.letters) == sorted(table.letters)
+        moved = (origin.shift @ table.rotations.transpose(0, 2, 1) - origin.shift) @ inverse
+        np.testing.assert_allclose(moved, np.rint(moved), atol=1e-9)
+        for position, letter in zip(table.positions, origin.letters, strict=True):
+            there = table.position(letter)
+            assert there.multiplicity == position.multiplicity
+            point = position.offset + position.basis @ random.random(position.n_free) + origin.shift
+            assert lies_on(table, there, point)
+
+
+def test_the_two_sites_of_rock_salt_are_exchanged():
+    assert [origin.letters[:4] for origin in space_group_table(225).origins] == ["abcd", "bacd"]
+
+
 @pytest.mark.parametrize("number", [1, 2, 15, 43, 62, 88, 166, 198])
 def test_the_table_is_what_its_script_makes(number):
     rows = json.loads(gzip.decompress(files("invdesflow.crystals").joinpath(TABLE_FILE).read_bytes()))

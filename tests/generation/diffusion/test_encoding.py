@@ -122,6 +122,18 @@ def test_orbits_of_a_group_have_that_group(number, letters, cell):
     assert MATCHER.fit(made, decode(again))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_one_structure_type_has_one_template(seed):
+    """Sphalerite: spglib may put either element on any of the four positions of one atom each."""
+    shift = np.random.default_rng(seed).random(3)
+    for elements in (["Zn", "S"], ["S", "Zn"]):
+        structure = Structure.from_spacegroup("F-43m", Lattice.cubic(5.41), elements, [[0, 0, 0], [0.25, 0.25, 0.25]])
+        structure.translate_sites(range(len(structure)), shift)
+        crystal = encode(structure)
+        assert crystal.template == Template(216, ("a", "c"))
+        assert crystal.elements == (16, 30)
+
+
 def test_a_disordered_crystal_is_refused():
     structure = Structure(Lattice.cubic(3), [{"Fe": 0.5, "Ni": 0.5}], [[0, 0, 0]])
     with pytest.raises(StructureError, match="disordered"):
