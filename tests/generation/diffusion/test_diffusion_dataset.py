@@ -18,7 +18,8 @@ from invdesflow.superconductors.importers import Refusal
 
 
 def rock_salt(metal, edge, anion="N"):
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(edge), [metal, anion], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    primitive = Lattice(edge / 2 * (1 - np.eye(3)))
+    return Structure(primitive, [metal, anion], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
 def entries():
