@@ -9,7 +9,7 @@ from pymongo.errors import BulkWriteError
 from summaries import summary
 
 from invdesflow.database import Database
-from invdesflow.database.collection import UpsertCounts
+from invdesflow.database.collection import UpsertCounts, write_behind
 from invdesflow.errors import DatabaseError
 
 
@@ -168,3 +168,60 @@ def test_unique_violation_is_loud(database):
     database.raw["summary"].insert_one({"candidate_id": "c1"})
     with pytest.raises(Exception, match="E11000"):
         database.raw["summary"].insert_one({"candidate_id": "c1"})
+
+
+def test_find_in_takes_any_number_of_values(database):
+    database.summary.upsert(summary(f"c{number}") for number in range(250))
+    wanted = [f"c{number}" for number in range(20, 270)]
+    assert {found.candidate_id for found in database.summary.find_in("candidate_id", wanted)} == {
+        f"c{number}" for number in range(20, 250)
+    }
+    assert list(database.summary.find_in("candidate_id", [])) == []
+
+
+def test_batches_are_written_while_the_next_one_is_made(database):
+    second_made = threading.Event()
+
+    def batches():
+        yield [summary("c1"), summary("c2")]
+        second_made.set()
+        yield [summary("c2"), summary("c3")]
+
+    def write(batch):
+        assert second_made.wait(timeout=60)  # a writer in the caller's thread would wait for ever
+        return database.summary.insert_new(batch)
+
+    for batch, present in write_behind(batches(), write):
+        # What is reported is stored.
+        assert database.summary.existing(found.candidate_id for found in batch) == {f.candidate_id for f in batch}
+        assert present == ({"c2"} if batch[1].candidate_id == "c3" else set())
+    assert database.summary.count() == 3
+
+
+def test_an_error_of_the_writer_surfaces_and_ends_the_writing():
+    written = []
+
+    def write(batch):
+        if batch == 1:
+            raise DatabaseError("no space left")
+        written.append(batch)
+
+    with pytest.raises(DatabaseError, match="no space left"):
+        list(write_behind(range(5), write))
+    assert written == [0]
+
+
+def test_what_was_handed_over_is_stored_when_the_making_is_interrupted():
+    written = []
+
+    def batches():
+        yield "first"
+        raise KeyboardInterrupt
+
+    def write(batch):
+        time.sleep(0.05)
+        written.append(batch)
+
+    with pytest.raises(KeyboardInterrupt):
+        list(write_behind(batches(), write))
+    assert written == ["first"]

@@ -121,4 +121,4 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
 
     def _documents(self, model: type[Any], field: str, keys: Iterable[str]) -> Iterator[Any]:
         collection: Collection[Any] = self.database.collection(model)
-        return collection.find({field: {"$in": list(keys)}})
+        return collection.find_in(field, keys)

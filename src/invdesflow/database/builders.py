@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from maggma.core import Builder
 from maggma.utils import grouper
 
+from invdesflow.database.collection import write_behind
 from invdesflow.database.database import Database
 from invdesflow.database.documents import Document
 
@@ -116,5 +117,6 @@ class DocumentBuilder(Builder, Generic[D]):
     def run_here(self, database: Database) -> None:
         """Build in this process on an open database, which stays open."""
         self._database = database
-        for chunk in grouper(self.get_items(), self.chunk_size):
-            self.update_targets([self.process_item(item) for item in chunk])
+        chunks = ([self.process_item(item) for item in chunk] for chunk in grouper(self.get_items(), self.chunk_size))
+        for _ in write_behind(chunks, self.update_targets):
+            pass

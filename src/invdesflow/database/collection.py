@@ -1,7 +1,8 @@
 """A MongoDB collection that speaks in documents of one model."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import bson
@@ -16,11 +17,14 @@ from invdesflow.database.failures import driver_errors, write_problem
 from invdesflow.errors import DatabaseError
 from invdesflow.settings import one_line
 
-__all__ = ["Collection", "UpsertCounts"]
+__all__ = ["Collection", "UpsertCounts", "write_behind"]
 
 D = TypeVar("D", bound=Document)
+B = TypeVar("B")
+R = TypeVar("R")
 
 _BATCH = 500
+_ALTERNATIVES = 100  # secantusd takes a time for ``$in`` that grows with the square of its length
 _MAX_BYTES = 16 * 2**20  # MongoDB's limit for one document
 _DUPLICATE_KEY = 11000
 
@@ -86,6 +90,11 @@ class Collection(Generic[D]):
             for data in cursor:
                 yield self._decode(data)
 
+    def find_in(self, field: str, values: Iterable[str]) -> Iterator[D]:
+        """Stream the documents whose field has one of many values."""
+        for chunk in grouper(values, _ALTERNATIVES):
+            yield from self.find({field: {"$in": list(chunk)}})
+
     def values(self, criteria: Mapping[str, Any], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Stream chosen fields of the documents that match, without building the documents."""
         with driver_errors(self.address):
@@ -95,7 +104,7 @@ class Collection(Generic[D]):
         """Return those of the identifiers that are stored."""
         key = self.model.key
         found: set[str] = set()
-        for chunk in grouper(identifiers, _BATCH):
+        for chunk in grouper(identifiers, _ALTERNATIVES):
             found.update(row[key] for row in self.values({key: {"$in": list(chunk)}}, [key]))
         return found
 
@@ -225,3 +234,30 @@ class Collection(Generic[D]):
         others = [failure for failure in error.details["writeErrors"] if failure["code"] != _DUPLICATE_KEY]
         reason = write_problem({**error.details, "writeErrors": others})
         return DatabaseError(f"The database at {self.address} refused a document of {self.raw.name}: {reason}.")
+
+
+def write_behind(batches: Iterable[B], write: Callable[[B], R]) -> Iterator[tuple[B, R]]:
+    """Write batches in a thread of their own while the next one is made.
+
+    Parameters
+    ----------
+    batches
+        What to write; made lazily in the caller's thread.
+    write
+        Writes a batch and returns once it is stored.
+
+    Yields
+    ------
+    tuple
+        Every batch, after it was stored, with what `write` returned. What `write` raises is raised here, and no
+        further batch is written.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="write-behind") as writer:
+        last: tuple[B, Future[R]] | None = None
+        for batch in batches:
+            stored = None if last is None else (last[0], last[1].result())
+            last = batch, writer.submit(write, batch)
+            if stored is not None:
+                yield stored
+        if last is not None:
+            yield last[0], last[1].result()

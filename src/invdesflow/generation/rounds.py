@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 
 from invdesflow.database import Database
-from invdesflow.database.collection import Collection
+from invdesflow.database.collection import Collection, write_behind
 from invdesflow.database.provenance import current_provenance
 from invdesflow.database.stages import StageRecord, Stopwatch
 from invdesflow.generation.documents import CandidateDocument, Origin, candidate_document
@@ -60,6 +61,28 @@ class GenerationOutput(BaseModel):
     candidate_ids: list[str] = Field(description="accepted candidates of this round, in the order of proposal")
 
 
+@dataclass
+class _Share:
+    """What is to be stored of one batch of proposals.
+
+    Attributes
+    ----------
+    own
+        Crystals that this source found first, in the order of proposal.
+    new
+        Those of them that are not stored yet.
+    again
+        New origins of crystals that were found before.
+    n_known
+        Number of proposals that were found before.
+    """
+
+    own: list[CandidateDocument] = field(default_factory=list)
+    new: list[CandidateDocument] = field(default_factory=list)
+    again: list[tuple[str, Origin]] = field(default_factory=list)
+    n_known: int = 0
+
+
 class GenerationRound(Generic[P]):
     """What one source contributes to one round of a campaign.
 
@@ -98,6 +121,8 @@ class GenerationRound(Generic[P]):
         self._provenance = current_provenance(campaign, campaign_round)
         self._known = KnownInDatabase(database)
         self._batch = CrystalIndex()
+        self._found: set[str] = set()
+        self._missing = 0
         self._watch = Stopwatch()
         self._counts: Counter[str] = Counter()
 
@@ -126,57 +151,71 @@ class GenerationRound(Generic[P]):
 
     def _accepted(self, proposals: Iterator[P], n_candidates: int) -> Iterator[str]:
         """Store the proposals batch by batch; yield the accepted ones once they are stored."""
-        missing = n_candidates
-        # A batch of what is still missing never has more accepted ones than are asked for.
-        while batch := list(islice(proposals, min(_BATCH, missing))):
-            for document in self._store(batch):
-                if document.status == "accepted":
-                    missing -= 1
-                    yield document.candidate_id
-                else:
-                    self._watch.reject(rejection.gate for rejection in document.rejections)
+        self._missing = n_candidates
+        settled = -1
+        while self._missing and settled < self._counts["proposed"]:
+            settled = self._counts["proposed"]
+            for share, lost in write_behind(self._shares(proposals), self._write):
+                for _ in range(share.n_known + len(lost)):
+                    self._watch.reject([_KNOWN])
+                for document in share.own:
+                    if document.candidate_id in lost:
+                        self._missing += document.status == "accepted"
+                    elif document.status == "accepted":
+                        yield document.candidate_id
+                    else:
+                        self._watch.reject(rejection.gate for rejection in document.rejections)
 
-    def _store(self, batch: Sequence[P]) -> list[CandidateDocument]:
-        """Store a batch of proposals; return the documents that are this source's own."""
-        self._counts["proposed"] += len(batch)
+    def _shares(self, proposals: Iterator[P]) -> Iterator[_Share]:
+        """Settle batches of as many proposals as accepted ones are missing, so that none is drawn in vain."""
+        while batch := list(islice(proposals, min(_BATCH, self._missing))):
+            share = self._settle(batch)
+            self._counts["proposed"] += len(batch)
+            self._missing -= sum(document.status == "accepted" for document in share.own)
+            yield share
+
+    def _settle(self, batch: Sequence[P]) -> _Share:
         stored = self._stored(batch)
         self._known.prefetch(proposal.structure.composition.reduced_formula for proposal in batch)
-        own: dict[str, CandidateDocument] = {}
-        new: list[CandidateDocument] = []
-        again: list[tuple[str, Origin]] = []
+        share = _Share()
         for proposal in batch:
-            identifier, origin = proposal.candidate_id, self._origin(proposal)
-            document = stored.get(identifier)
+            origin = self._origin(proposal)
+            document = stored.get(proposal.candidate_id)
             if document is not None and _same_proposal(document.origins[0], origin):
                 self._counts["reused"] += 1
-                own[identifier] = document
-            elif document is not None or identifier in own:
-                again.append((identifier, origin))
+                share.own.append(document)
+                if document.status == "accepted":
+                    self._batch.add(Crystal(document.candidate_id, "candidates", document.structure))
+            elif document is not None or proposal.candidate_id in self._found:
+                share.n_known += 1
+                if document is None or not any(_same_proposal(origin, known) for known in document.origins):
+                    share.again.append((proposal.candidate_id, origin))
             else:
-                own[identifier] = self._document(proposal, origin)
-                new.append(own[identifier])
-        # Another source or campaign may have inserted the same crystal at the same moment.
-        again += [(identifier, own.pop(identifier).origins[0]) for identifier in self._candidates.insert_new(new)]
-        for identifier, origin in again:
-            self._found_again(identifier, stored.get(identifier), origin)
-        return list(own.values())
+                share.new.append(self._document(proposal, origin))
+                share.own.append(share.new[-1])
+                self._found.add(proposal.candidate_id)
+        return share
+
+    def _write(self, share: _Share) -> set[str]:
+        """Store a batch; return the crystals that another source or campaign inserted at the same moment."""
+        lost = self._candidates.insert_new(share.new)
+        again = [
+            (document.candidate_id, document.origins[0]) for document in share.new if document.candidate_id in lost
+        ]
+        for identifier, origin in share.again + again:
+            self._candidates.push_unique(identifier, "origins", origin.model_dump())
+        return lost
 
     def _stored(self, batch: Sequence[P]) -> dict[str, CandidateDocument]:
         criteria = {"candidate_id": {"$in": [proposal.candidate_id for proposal in batch]}}
         return {document.candidate_id: document for document in self._candidates.find(criteria)}
-
-    def _found_again(self, candidate_id: str, stored: CandidateDocument | None, origin: Origin) -> None:
-        """Add an origin to a crystal that this proposal was not the first to find."""
-        if stored is None or not any(_same_proposal(origin, known) for known in stored.origins):
-            self._candidates.push_unique(candidate_id, "origins", origin.model_dump())
-        self._watch.reject([_KNOWN])
 
     def _document(self, proposal: P, origin: Origin) -> CandidateDocument:
         rejections = check(proposal.structure, self._gates, proposal.intended_space_group)
         novelty = None
         if not rejections:
             crystal = Crystal(proposal.candidate_id, "candidates", proposal.structure)
-            novelty = assess(crystal, self._known, self._batch)
+            novelty = assess(crystal, self._batch, self._known)
             duplicate = duplicate_rejection(novelty)
             if duplicate is None:
                 self._batch.add(crystal)

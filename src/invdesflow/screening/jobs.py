@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jobflow import job
+from maggma.utils import grouper
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 
 from invdesflow.database import Database
+from invdesflow.database.collection import write_behind
 from invdesflow.database.provenance import current_provenance
 from invdesflow.database.stages import StageRecord, Stopwatch
 from invdesflow.generation.documents import CandidateDocument
@@ -29,6 +31,8 @@ from invdesflow.screening.gates import (
 from invdesflow.screening.tc_baseline import TcBaseline, TcPrediction
 
 __all__ = ["ScreenMaker", "ScreeningOutput", "ScreeningSubject", "screen"]
+
+_BATCH = 100
 
 
 class ScreeningOutput(BaseModel):
@@ -82,7 +86,7 @@ class ScreenMaker(SettingsMaker):
     """Ask the models about candidates and hold the answers against the gates.
 
     1. Place each converged relaxation on the hull of everything relaxed with the same potential and pressure.
-    2. Predict Tc with its uncertainty for all of them in one pass.
+    2. Predict Tc with its uncertainty, batch by batch.
     3. Decide gate by gate and store the decision with its reasons.
 
     Parameters
@@ -132,9 +136,15 @@ class ScreenMaker(SettingsMaker):
             else:
                 subjects = list(_relaxed(database, relaxation_ids))
             provenance = current_provenance(campaign, campaign_round)
-            decisions = track(screen(subjects, model, self.thresholds, self.mu_star), "screening", total=len(subjects))
-            documents = [document.model_copy(update={"provenance": provenance}) for document in decisions]
-            database.collection(ScreeningDocument).upsert(documents)
+            batches = (
+                [
+                    document.model_copy(update={"provenance": provenance})
+                    for document in screen(batch, model, self.thresholds, self.mu_star)
+                ]
+                for batch in grouper(track(subjects, "screening"), _BATCH)
+            )
+            written = write_behind(batches, database.collection(ScreeningDocument).upsert)
+            documents = [document for batch, _ in written for document in batch]
         for document in documents:
             if not document.passed:
                 watch.reject(result.gate for result in document.gates if result.rejecting and not result.passed)
@@ -207,7 +217,7 @@ def _gates(subject: ScreeningSubject, prediction: TcPrediction, thresholds: Thre
 
 
 def _proposed(database: Database, candidate_ids: list[str]) -> Iterator[ScreeningSubject]:
-    for candidate in database.collection(CandidateDocument).find({"candidate_id": {"$in": candidate_ids}}):
+    for candidate in database.collection(CandidateDocument).find_in("candidate_id", candidate_ids):
         yield ScreeningSubject(candidate.candidate_id, None, candidate.structure, None)
 
 
