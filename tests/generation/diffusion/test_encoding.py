@@ -123,15 +123,16 @@ def test_orbits_of_a_group_have_that_group(number, letters, cell):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_one_structure_type_has_one_template(seed):
-    """Sphalerite: spglib may put either element on any of the four positions of one atom each."""
-    shift = np.random.default_rng(seed).random(3)
-    for elements in (["Zn", "S"], ["S", "Zn"]):
-        structure = Structure.from_spacegroup("F-43m", Lattice.cubic(5.41), elements, [[0, 0, 0], [0.25, 0.25, 0.25]])
-        structure.translate_sites(range(len(structure)), shift)
-        crystal = encode(structure)
-        assert crystal.template == Template(216, ("a", "c"))
-        assert crystal.elements == (16, 30)
+@pytest.mark.parametrize("oxygen", [[0, 0.5, 0.5], [0.5, 0, 0]])
+def test_one_structure_type_has_one_template(seed, oxygen):
+    """Perovskite with the octahedra at the corner or at the centre, and the origin anywhere."""
+    sites = [[0, 0, 0], [0.5, 0.5, 0.5], oxygen]
+    elements = ["Sr", "Ti", "O"] if oxygen[0] == 0 else ["Ti", "Sr", "O"]
+    structure = Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.905), elements, sites)
+    structure.translate_sites(range(len(structure)), np.random.default_rng(seed).random(3))
+    crystal = encode(structure)
+    assert crystal.template == Template(221, ("a", "b", "c"))
+    assert crystal.elements == (38, 22, 8)
 
 
 def test_a_disordered_crystal_is_refused():
