@@ -5,6 +5,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from invdesflow.generation.documents import CandidateDocument, Generator, Origin, Rejection, candidate_document
+from invdesflow.generation.known_compounds import KnownCompounds
 from invdesflow.generation.novelty import Crystal, CrystalIndex, assess, duplicate_rejection
 
 FCC = np.array([[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
@@ -50,6 +51,14 @@ def test_another_structure_of_a_known_composition(known):
 def test_a_new_composition(known):
     result = assess(new(rock_salt("Zr", "N", 4.6)), known)
     assert (result.new_composition, result.new_structure) == (True, True)
+
+
+def test_a_compound_known_without_a_structure(known):
+    compounds = KnownCompounds.of([("ZrN", 225), ("ZrC", 221)])
+    nitride, carbide = (assess(new(rock_salt("Zr", anion, 4.6)), known, compounds) for anion in "NC")
+    assert (nitride.new_composition, nitride.known_compound, nitride.new_structure) == (False, True, True)
+    assert (carbide.new_composition, carbide.known_compound) == (False, False)
+    assert assess(new(rock_salt("Nb", "N", 4.4)), known).known_compound
 
 
 def test_a_composition_known_without_a_structure(known):

@@ -57,7 +57,12 @@ class NoveltyResult(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    new_composition: bool = Field(description="its reduced formula is not among the known ones")
+    new_composition: bool = Field(
+        description="its reduced formula is neither in the database nor among the shipped known compounds"
+    )
+    known_compound: bool | None = Field(
+        None, description="a known compound has its formula in its space group, whatever its structure; none: not asked"
+    )
     new_structure: bool = Field(description="no known crystal of its formula and space group is the same")
     matched_id: str | None = Field(None, description="identifier of the known crystal that is the same")
     matched_collection: str | None = Field(None, description="collection of that crystal")

@@ -44,6 +44,10 @@ class KnownInDatabase:
         self.prefetch([formula])
         return self._index.has_formula(formula)
 
+    def has_formula_and_space_group(self, formula: str, number: int) -> bool:
+        """Tell whether a known compound has this reduced formula and this space group number."""
+        return bool(self.find(formula, number))
+
     def find(self, formula: str, space_group: int) -> Sequence[Crystal]:
         """Return the known crystals of a reduced formula and a space group number."""
         self.prefetch([formula])

@@ -56,10 +56,14 @@ class Crystal:
 
 
 class Known(Protocol):
-    """What is known already: the database behind a lookup, or a `CrystalIndex`."""
+    """What is known already: the database behind a lookup, a `CrystalIndex`, or compounds without structures."""
 
     def has_formula(self, formula: str) -> bool:
         """Tell whether a known compound has this reduced formula."""
+        ...
+
+    def has_formula_and_space_group(self, formula: str, number: int) -> bool:
+        """Tell whether a known compound has this reduced formula and this space group number."""
         ...
 
     def find(self, formula: str, space_group: int) -> Sequence[Crystal]:
@@ -93,6 +97,10 @@ class CrystalIndex:
         """Tell whether a known compound has this reduced formula."""
         return formula in self._formulas
 
+    def has_formula_and_space_group(self, formula: str, number: int) -> bool:
+        """Tell whether a known compound has this reduced formula and this space group number."""
+        return bool(self.find(formula, number))
+
     def find(self, formula: str, space_group: int) -> Sequence[Crystal]:
         """Return the known crystals of a reduced formula and a space group number."""
         return self._crystals.get((formula, space_group), [])
@@ -102,8 +110,9 @@ def assess(crystal: Crystal, *known: Known) -> NoveltyResult:
     """Compare a crystal with what is known.
 
     A composition is new if no known compound has its reduced formula; this is what the InvDesFlow paper
-    (arXiv:2409.08065) calls novel. A structure is new if no known crystal of the same formula
-    and space group is the same; equal identifiers are looked for first, then pymatgen's StructureMatcher decides.
+    (arXiv:2409.08065) calls novel. A compound is known if a known one has its formula in its space group; its structure
+    may be another one, or not be at hand. A structure is new if no known crystal of the same formula and space group is
+    the same; equal identifiers are looked for first, then pymatgen's StructureMatcher decides.
 
     Parameters
     ----------
@@ -123,12 +132,14 @@ def assess(crystal: Crystal, *known: Known) -> NoveltyResult:
         If the crystal has no symmetry that spglib can find.
     """
     new_composition = not any(lookup.has_formula(crystal.formula) for lookup in known)
+    known_compound = any(lookup.has_formula_and_space_group(crystal.formula, crystal.space_group) for lookup in known)
     others = [other for lookup in known for other in lookup.find(crystal.formula, crystal.space_group)]
     match = next((other for other in others if other.candidate_id == crystal.candidate_id), None)
     if match is None:
         match = next((other for other in others if same_crystal(crystal, other)), None)
     return NoveltyResult(
         new_composition=new_composition,
+        known_compound=known_compound,
         new_structure=match is None,
         matched_id=match and match.id,
         matched_collection=match and match.collection,

@@ -16,6 +16,7 @@ from invdesflow.database.stages import StageRecord, Stopwatch
 from invdesflow.generation.documents import CandidateDocument, Origin, candidate_document
 from invdesflow.generation.gates import GateSettings, check
 from invdesflow.generation.known import KnownInDatabase
+from invdesflow.generation.known_compounds import shipped_compounds
 from invdesflow.generation.novelty import Crystal, CrystalIndex, assess, duplicate_rejection
 from invdesflow.progress import track
 
@@ -215,7 +216,7 @@ class GenerationRound(Generic[P]):
         novelty = None
         if not rejections:
             crystal = Crystal(proposal.candidate_id, "candidates", proposal.structure)
-            novelty = assess(crystal, self._batch, self._known)
+            novelty = assess(crystal, self._batch, self._known, shipped_compounds())
             duplicate = duplicate_rejection(novelty)
             if duplicate is None:
                 self._batch.add(crystal)
