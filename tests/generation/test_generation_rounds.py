@@ -10,6 +10,7 @@ from pymatgen.core import Lattice, Structure
 from invdesflow.crystals.identity import candidate_id
 from invdesflow.generation.documents import CandidateDocument, Generator, Origin, candidate_document
 from invdesflow.generation.gates import GateSettings
+from invdesflow.generation.known_compounds import KnownCompounds
 from invdesflow.generation.rounds import GenerationRound
 from invdesflow.superconductors.documents import SuperconductorDocument
 from invdesflow.superconductors.loading import load_catalogue_into
@@ -80,6 +81,20 @@ def test_accepted_and_rejected_proposals_are_stored_and_no_more_are_drawn(databa
     assert output.record.entered == 7
     assert sum(output.record.rejected.values()) == 2
     assert output.record.reused == 0
+
+
+def test_a_compound_of_the_shipped_set_is_no_new_composition(database, monkeypatch):
+    compounds = KnownCompounds.of([("TiN", 225)])
+    monkeypatch.setattr("invdesflow.generation.rounds.shipped_compounds", lambda: compounds)
+    nitride, other = proposals(metals=["Ti", "V"])
+    run(database, [nitride, other], 2)
+    novelty = {key: document.novelty for key, document in stored(database).items()}
+    assert (novelty[nitride.candidate_id].new_composition, novelty[nitride.candidate_id].known_compound) == (
+        False,
+        True,
+    )
+    assert (novelty[other.candidate_id].new_composition, novelty[other.candidate_id].known_compound) == (True, False)
+    assert novelty[nitride.candidate_id].new_structure
 
 
 def test_what_is_known_is_a_duplicate(database):
