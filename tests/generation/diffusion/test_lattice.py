@@ -41,7 +41,10 @@ def test_masks_hold_for_every_cell_of_the_family_in_any_orientation(family, leng
     assert rebuilt @ rebuilt.T == pytest.approx(lattice.matrix @ lattice.matrix.T, rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize(("family", "count"), [("cubic", 1), ("hexagonal", 2), ("tetragonal", 2), ("orthorhombic", 3), ("monoclinic", 4), ("triclinic", 6)])
+@pytest.mark.parametrize(
+    ("family", "count"),
+    [("cubic", 1), ("hexagonal", 2), ("tetragonal", 2), ("orthorhombic", 3), ("monoclinic", 4), ("triclinic", 6)],
+)
 def test_free_components_are_as_many_as_free_cell_parameters(family, count):
     assert sum(FAMILIES[family].free) == count
 

@@ -22,6 +22,8 @@ from invdesflow.generation.diffusion.lattice import lattice_of
 __all__ = ["Denoiser", "NetworkSettings", "Prediction"]
 
 _SPACE_GROUPS = 230
+_TIME_FREQUENCY, _LABEL_FREQUENCY = 1000.0, 5.0
+"""Highest angular frequencies: noise changes within hundredths of its time, Tc within factors."""
 _SAME_PLACE = 1e-3
 """Closer than this (in Angstrom) an atom is the representative itself."""
 _IMAGES = torch.tensor(list(product((-1.0, 0.0, 1.0), repeat=3)))
@@ -174,21 +176,16 @@ class Denoiser(nn.Module):
         difference = frames.atoms(representatives)[:, None] - representatives[:, :, None]
         difference = torch.einsum("brnx,bxy->brny", difference, to_primitive)
         difference = difference - difference.round()
-        waves = (
-            2
-            * math.pi
-            * torch.arange(1, self.settings.frequencies + 1, device=difference.device)
-            * difference[..., None]
-        )
+        waves = 2 * math.pi * torch.arange(1, self.settings.frequencies + 1).to(difference) * difference[..., None]
         fourier = torch.cat([waves.sin().flatten(-2), waves.cos().flatten(-2)], dim=-1)
         cell = frames.primitive @ lattice
         images = difference[..., None, :] + _IMAGES.to(difference)
         vectors = torch.einsum("brnix,bxy->brniy", images, cell)
         distances = vectors.norm(dim=-1)
         distances = torch.where(distances > _SAME_PLACE, distances, torch.inf)
-        centres = torch.linspace(0.5, self.settings.cutoff, self.settings.radial, device=difference.device)
+        centres = torch.linspace(0.5, self.settings.cutoff, self.settings.radial).to(difference)
         scaled = distances[..., None] / (centres[1] - centres[0]) - centres / (centres[1] - centres[0])
-        gaussians = scaled.square_().neg_().exp_()
+        gaussians = scaled.square_().neg_().exp_() * _window(images)[..., None]
         directions = torch.einsum("brnik,brnix->brnkx", gaussians, vectors / distances[..., None])
         radial = gaussians.sum(-2)
         volume = torch.linalg.det(cell).abs() / frames.atom_mask.sum(1)
@@ -197,15 +194,17 @@ class Denoiser(nn.Module):
     def _embed(self, frames: Frames, state: State, geometry: _Geometry, time: Tensor, label: Tensor) -> Tensor:
         cell = frames.primitive @ geometry.lattice / geometry.length[:, None, None]
         gram = (cell @ cell.transpose(1, 2))[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
-        n_atoms = frames.atom_mask.sum(1).float()
+        n_atoms = frames.atom_mask.sum(1).to(geometry.length)
         sizes = torch.stack([geometry.length - 2.5, n_atoms / 10], dim=1)
-        whole = torch.cat([state.lattice * frames.lattice_free, gram.clamp(-20, 20), sizes, self._waves(time)], dim=1)
+        whole = torch.cat(
+            [state.lattice * frames.lattice_free, gram.clamp(-20, 20), sizes, self._waves(time, _TIME_FREQUENCY)], dim=1
+        )
         embedded = self.embed_whole(whole) + self.embed_space_group(frames.space_group)
         known = ~label.isnan()
-        labelled = self.embed_label(self._waves(torch.where(known, label, 0.0) / 5))
+        labelled = self.embed_label(self._waves(torch.where(known, label, 0.0), _LABEL_FREQUENCY))
         embedded = embedded + torch.where(known[:, None], labelled, self.no_label)
         share = frames.multiplicity / n_atoms[:, None]
-        extent = torch.stack([share, frames.multiplicity.clamp_min(1).log(), frames.free.sum(-1).float()], dim=-1)
+        extent = torch.stack([share, frames.multiplicity.clamp_min(1).log(), frames.free.sum(-1).to(share)], dim=-1)
         site = torch.cat([frames.basis.flatten(2), frames.offset, extent], dim=-1)
         nodes: Tensor = self.embed_type(state.types) + self.embed_site(site) + embedded[:, None]
         return nodes
@@ -222,11 +221,23 @@ class Denoiser(nn.Module):
         score: Tensor = (in_space + in_cell) * frames.free
         return score
 
-    def _waves(self, value: Tensor) -> Tensor:
+    def _waves(self, value: Tensor, highest: float) -> Tensor:
         """Return sines and cosines of a number of order one at geometrically spaced frequencies; (B,) to (B, 2 W)."""
-        scales = torch.logspace(0, 3, self.settings.time_waves, device=value.device)
+        scales = torch.logspace(
+            -1, math.log10(highest), self.settings.time_waves, device=value.device, dtype=value.dtype
+        )
         angles = value[:, None] * scales
         return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def _window(images: Tensor) -> Tensor:
+    """Return weights that fall smoothly from 1 to 0 where an image is 1 to 1.5 cells away along an axis.
+
+    Which images are the nearest ones changes abruptly where a difference is half a cell, as it often is in crystals;
+    with these weights nothing else does. Shape (..., 3) to (...).
+    """
+    beyond = (images.abs() - 1).clamp(0, 0.5)
+    return torch.cos(math.pi * beyond).square().prod(-1)
 
 
 class _Layer(nn.Module):
@@ -251,7 +262,7 @@ class _Layer(nn.Module):
         sent = _of_atoms(self.sender(normed), frames)
         hidden = functional.silu(self.receiver(normed)[:, :, None] + sent[:, None] + self.edge(features))
         hidden = hidden * self.gate(radial)
-        weights = frames.atom_mask / frames.atom_mask.sum(1, keepdim=True)
+        weights = (frames.atom_mask / frames.atom_mask.sum(1, keepdim=True)).to(hidden)
         gathered = self.message(torch.einsum("bn,brnh->brh", weights, hidden))
         updated: Tensor = nodes + self.update(torch.cat([normed, gathered], dim=-1))
         return updated
