@@ -125,7 +125,7 @@ def summaries_and_structures(count=130, seed=7):
         space_group, prototype, choices = rng.choice(PROTOTYPES)
         structure = prototype.copy()
         structure.replace_species({element: rng.choice(others) for element, others in choices.items()})
-        origins = {"origins": ["generator"] if rng.random() < 0.25 else ["substitution"]}
+        origins = {"origins": ["diffusion"] if rng.random() < 0.4 else ["substitution"]}
         document = summary(index, space_group, structure, **(origins | _fate(rng)))
         summaries.append(document)
         structures[document.candidate_id] = structure
@@ -142,6 +142,10 @@ def campaign(summaries, name="discovery"):
 
     def at(reached):
         return [s for s in summaries if s.stage == reached and s.rejected]
+
+    def source(label, kind, seconds):
+        members = [s for s in summaries if s.origins == [kind]]
+        return stage(label, members, [s for s in members if s in at("generated")], seconds)
 
     to_relax = [s for s in summaries if s not in at("generated")]
     to_screen = [s for s in to_relax if s not in at("relaxed")]
@@ -161,7 +165,8 @@ def campaign(summaries, name="discovery"):
         started_at=begun,
         finished_at=begun + timedelta(seconds=412),
         stages=[
-            stage("substitute", summaries, at("generated"), 8.2),
+            source("generate", "diffusion", 21.4),
+            source("substitute", "substitution", 8.2),
             stage("relax", to_relax, at("relaxed"), 388.0, reused=4, note="2 worker processes"),
             stage("screen", to_screen, at("screened"), 6.1),
         ],

@@ -10,7 +10,7 @@ from invdesflow.plotting.chemical_space import element_shares, periodic_table_fi
 from invdesflow.plotting.facts import flat_parameters, recipe_thresholds
 from invdesflow.plotting.files import write_figure
 from invdesflow.plotting.funnel import funnel_figure, funnel_rows
-from invdesflow.plotting.origins import origin_figure, origin_rows
+from invdesflow.plotting.origins import NEAR_HULL_EV_PER_ATOM, origin_figure, origin_rows, yield_figure
 from invdesflow.plotting.ranking import top_candidates
 from invdesflow.plotting.tc_vs_hull import drawable, tc_vs_hull_figure
 from invdesflow.screening.gates import Thresholds
@@ -43,7 +43,8 @@ def flows(figure):
 def test_funnel_adds_up_to_the_candidates(summaries):
     rows = funnel_rows(campaign(summaries).rounds[-1])
     into, out = flows(funnel_figure(rows))
-    assert out["proposed"] == len(summaries)
+    for kind in ("diffusion", "substitution"):
+        assert out[f"proposed by {kind}"] == sum(s.origins == [kind] for s in summaries)
     assert into["passed screening"] == sum(s.stage == "screened" and not s.rejected for s in summaries)
     for gate, label in {"duplicate": "duplicate", "tc": "predicted Tc", "not_converged": "not converged"}.items():
         assert into[label] == sum(s.rejection_gate == gate for s in summaries)
@@ -63,6 +64,17 @@ def test_funnel_does_not_draw_overlapping_reasons_as_a_partition():
     assert rows[0].overlapping
     into, _ = flows(funnel_figure(rows))
     assert into == {"proposed": 0, "passed screening": 6, "rejected": 4}
+
+
+def test_sources_of_the_funnel_share_their_losses_and_their_accepted():
+    generate = a_stage("generate", 20, 6, contact=11, volume=3)
+    rows = funnel_rows(a_round(generate, a_stage("substitute", 9, 4, contact=5), a_stage("relax", 10, 10)))
+    into, out = flows(funnel_figure(rows))
+    assert (out["proposed by diffusion"], out["proposed by substitution"]) == (20, 9)
+    assert (into["contact"], into["volume"]) == (16, 3)
+    assert into["valid and new"] == out["valid and new"] == 10
+    labels = funnel_figure(rows).data[0].node.label
+    assert labels.count("contact  <b>16</b>") == 1
 
 
 def test_funnel_balances_stages_that_do_not_join():
@@ -109,6 +121,7 @@ def test_axes_have_units(summaries):
         (tc_vs_hull_figure(summaries), ("(eV/atom)", "(K)")),
         (space_group_figure(summaries), ("(number)", "number of")),
         (origin_figure(rows), ("(K)", None)),
+        (yield_figure(rows), (None, "(%)")),
     ):
         for axis, unit in zip((figure.layout.xaxis, figure.layout.yaxis), axes, strict=True):
             assert unit is None or unit in axis.title.text
@@ -145,10 +158,45 @@ def test_space_groups_add_up(summaries):
 
 
 def test_origins_count_a_candidate_of_two_sources_twice(summaries):
-    twice = summaries[0].model_copy(update={"origins": ["generator", "substitution"]})
+    twice = summaries[0].model_copy(update={"origins": ["diffusion", "substitution"]})
     rows = {row.origin: row for row in origin_rows([twice, *summaries[1:]])}
-    assert sum(row.candidates for row in rows.values()) == len(summaries) + 1
-    assert rows["generator"].candidates == sum("generator" in s.origins for s in [twice, *summaries[1:]])
+    assert sum(row.proposed for row in rows.values()) == len(summaries) + 1
+    assert rows["diffusion"].proposed == sum("diffusion" in s.origins for s in [twice, *summaries[1:]])
+
+
+def test_every_crystal_of_an_origin_is_refused_by_one_gate_or_accepted(summaries):
+    unconverged = {
+        "stage": "generated",
+        "rejected": True,
+        "rejection_gate": "relaxation",
+        "relaxation_converged": False,
+    }
+    rows = origin_rows([*summaries, summaries[0].model_copy(update=unconverged | {"origins": ["diffusion"]})])
+    stages = {s.stage: s for s in campaign(summaries).rounds[-1].stages}
+    for row, stage, extra in zip(rows, ("substitute", "generate"), (0, 1), strict=True):
+        assert row.proposed == row.accepted + sum(count for _, count in row.refused)
+        assert row.accepted == stages[stage].passed + extra  # one that did not relax was accepted all the same
+        assert dict(row.refused) == {name.replace("_", " "): count for name, count in stages[stage].rejected.items()}
+
+
+def test_origins_say_how_many_are_near_a_hull_and_how_complete_it_is(summaries):
+    for row in origin_rows(summaries):
+        own = [s for s in summaries if s.origins == [row.origin] and s.e_above_hull_ev_per_atom is not None]
+        assert len(row.hull_ev_per_atom) == len(own)
+        assert row.near_hull == sum(s.e_above_hull_ev_per_atom < NEAR_HULL_EV_PER_ATOM for s in own)
+        assert row.hull_complete == sum(s.hull_complete for s in own)
+        assert 0 < row.near_hull < len(own)
+
+
+def test_yields_are_shares_of_the_proposed(summaries):
+    rows = origin_rows(summaries)
+    for row, bar in zip(rows, yield_figure(rows).data, strict=True):
+        assert bar.y[0] == pytest.approx(100 * row.accepted / row.proposed)
+        assert bar.y[-1] == pytest.approx(
+            100
+            * sum(s.stage == "screened" and not s.rejected and s.origins == [row.origin] for s in summaries)
+            / row.proposed
+        )
 
 
 def test_origin_without_tc_has_no_median(summaries):

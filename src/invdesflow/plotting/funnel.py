@@ -1,5 +1,6 @@
 """The funnel of one round: how many crystals entered every stage, how many left it, and why the others did not."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,9 +13,8 @@ from invdesflow.plotting.style import BLUE, GREY, TEMPLATE
 
 __all__ = ["FunnelRow", "funnel_figure", "funnel_rows"]
 
-_OUTCOMES = {
-    "generate": "valid and new",
-    "substitute": "valid and new",
+_SOURCES = {"generate": "proposed by diffusion", "substitute": "proposed by substitution"}
+_OUTCOMES = dict.fromkeys(_SOURCES, "valid and new") | {
     "gates": "valid and new",
     "relax": "relaxed",
     "screen": "passed screening",
@@ -51,9 +51,9 @@ class FunnelRow:
         return _OUTCOMES.get(self.stage, f"passed {self.stage}")
 
     @property
-    def lost(self) -> int:
-        """Number of crystals that entered and did not pass."""
-        return self.entered - self.passed
+    def branches(self) -> list[tuple[str, int]]:
+        """What the crystals that did not pass are drawn as: they and `passed` always add up to `entered`."""
+        return [("rejected", self.entered - self.passed)] if self.overlapping else list(self.losses)
 
 
 def funnel_rows(campaign_round: RoundRecord) -> list[FunnelRow]:
@@ -82,6 +82,8 @@ def _row(stage: StageRecord) -> FunnelRow:
 def funnel_figure(rows: Sequence[FunnelRow]) -> go.Figure:
     """Draw the stages as a flow from left to right, every reason of rejection as a branch.
 
+    The sources of the round begin side by side; what they propose goes on together.
+
     Parameters
     ----------
     rows
@@ -93,10 +95,11 @@ def funnel_figure(rows: Sequence[FunnelRow]) -> go.Figure:
         A Sankey diagram; widths are numbers of crystals.
     """
     flow = _Flow()
-    carried = rows[0].entered
-    node = flow.node("proposed", carried, BLUE)
-    for row in rows:
-        source, losses = node, [("rejected", row.lost)] if row.overlapping else list(row.losses)
+    sources = [row for row in rows if row.stage in _SOURCES] or rows[:1]
+    node = _propose(flow, sources)
+    carried = sum(row.passed for row in sources)
+    for row in rows[len(sources) :]:
+        source, losses = node, row.branches
         if row.entered > carried:
             added = row.entered - carried
             flow.link(flow.node("from earlier rounds", added, GREY), source, added, _ADDED)
@@ -108,6 +111,21 @@ def funnel_figure(rows: Sequence[FunnelRow]) -> go.Figure:
             flow.link(source, flow.node(reason, count, GREY), count, _LOST)
         carried = row.passed
     return flow.figure()
+
+
+def _propose(flow: "_Flow", sources: Sequence[FunnelRow]) -> int:
+    """Draw the sources, each with what refused its crystals; return the node of all that were accepted."""
+    begins = [flow.node(_SOURCES.get(row.stage, "proposed"), row.entered, BLUE) for row in sources]
+    accepted = flow.node(sources[0].outcome, sum(row.passed for row in sources), BLUE)
+    lost: Counter[str] = Counter()
+    for row in sources:
+        lost.update(dict(row.branches))
+    ends = {reason: flow.node(reason, count, GREY) for reason, count in lost.most_common()}
+    for begin, row in zip(begins, sources, strict=True):
+        flow.link(begin, accepted, row.passed, _PASSED)
+        for reason, count in row.branches:
+            flow.link(begin, ends[reason], count, _LOST)
+    return accepted
 
 
 @dataclass

@@ -22,7 +22,7 @@ from invdesflow.plotting.chemical_space import element_shares, periodic_table_fi
 from invdesflow.plotting.facts import caveats, duration, facts, flat_parameters, recipe_thresholds
 from invdesflow.plotting.files import replace_file
 from invdesflow.plotting.funnel import funnel_figure, funnel_rows
-from invdesflow.plotting.origins import origin_figure, origin_rows
+from invdesflow.plotting.origins import NEAR_HULL_EV_PER_ATOM, origin_figure, origin_rows, yield_figure
 from invdesflow.plotting.ranking import passed, top_candidates
 from invdesflow.plotting.structures import structure_figure
 from invdesflow.plotting.style import formula_html, space_group_html
@@ -78,6 +78,7 @@ def campaign_report(
             passed=passed(summaries),
             cards=cards,
             origins=origin_rows(summaries),
+            near_hull_ev_per_atom=NEAR_HULL_EV_PER_ATOM,
             undrawn=len(summaries) - len(drawable(summaries)),
             figures={name: Markup(figure.to_json()) for name, figure in figures.items()},  # noqa: S704 - plotly escapes <>/
             style=Markup(_template_file("report.css")),  # noqa: S704 - our own file
@@ -137,8 +138,11 @@ def _overview(last_round: RoundRecord | None, summaries: Sequence[SummaryDocumen
     if drawable(summaries):
         thresholds = recipe_thresholds(last_round.maker) if last_round else None
         figures["tc-vs-hull"] = tc_vs_hull_figure(summaries, thresholds)
-    if any(row.tc_k for row in origin_rows(summaries)):
-        figures["origins"] = origin_figure(origin_rows(summaries))
+    origins = origin_rows(summaries)
+    if origins:
+        figures["yields"] = yield_figure(origins)
+    if any(row.tc_k or row.hull_ev_per_atom for row in origins):
+        figures["origins"] = origin_figure(origins)
     return figures
 
 
