@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from invdesflow.cli import campaign, candidates, database, importing, models, superconductors
+from invdesflow.cli import campaign, candidates, database, generator, importing, models, superconductors
 from invdesflow.errors import InvDesFlowError
 
 __all__ = ["app", "main"]
@@ -25,6 +25,7 @@ importing.add_commands(app)
 app.add_typer(database.app, name="db")
 app.add_typer(superconductors.app, name="superconductors")
 app.add_typer(models.app, name="models")
+app.add_typer(generator.app, name="generator")
 
 
 def main() -> None:

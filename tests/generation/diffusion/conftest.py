@@ -4,9 +4,10 @@ import pytest
 import torch
 from pymatgen.core import Lattice, Structure
 
-from invdesflow.generation.diffusion.dataset import EncodedCrystals
 from invdesflow.generation.diffusion.encoding import encode
+from invdesflow.generation.diffusion.model import GeneratorModel
 from invdesflow.generation.diffusion.network import Denoiser, NetworkSettings
+from invdesflow.generation.diffusion.orbits import EncodedCrystals
 from invdesflow.generation.diffusion.training_set import TrainingSet
 
 SMALL_NETWORK = NetworkSettings(width=32, layers=2, frequencies=4, radial=8, time_waves=8)
@@ -65,3 +66,15 @@ def network(training_set) -> Denoiser:
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return made.eval().double()
+
+
+@pytest.fixture(scope="session")
+def small_model(training_set) -> GeneratorModel:
+    """A model whose network is untrained: every weight is random, but so small that lattices stay near their mean."""
+    statistics = training_set.lattice_statistics()
+    torch.manual_seed(5)
+    made = Denoiser(SMALL_NETWORK, torch.from_numpy(statistics.mean), torch.from_numpy(statistics.spread))
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    card = {"name": "untrained", "version": 1}
+    return GeneratorModel(made.eval(), "clean", training_set.prior(), training_set.known_elements, card, "0" * 64)

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -11,8 +13,9 @@ from pymatgen.io.vasp import Poscar
 
 from invdesflow.eliashberg.formulas import mcmillan_tc
 from invdesflow.errors import ConfigurationError
-from invdesflow.generation.diffusion.dataset import TRAINING_GATES, EncodedCrystals, encode_many
+from invdesflow.generation.diffusion.dataset import TRAINING_GATES, encode_many
 from invdesflow.generation.diffusion.encoding import encode
+from invdesflow.generation.diffusion.orbits import EncodedCrystals
 from invdesflow.generation.diffusion.sources import SOURCES, LabelledCrystal, read_benchmark
 from invdesflow.superconductors.importers import Refusal
 
@@ -163,3 +166,13 @@ def test_a_benchmark_that_is_no_json(tmp_path):
     (tmp_path / "perov5.json").write_text("nonsense")
     with pytest.raises(ConfigurationError, match="not JSON"):
         list(read_benchmark(tmp_path / "perov5.json", "train"))
+
+
+def test_learning_imports_torch_and_numpy_only():
+    """A machine with a GPU need not have the packages that read crystals."""
+    code = (
+        "import sys; import invdesflow.generation.diffusion.fitting; "
+        "print(sorted({'pymatgen', 'spglib', 'ase', 'pydantic', 'scipy', 'pymongo', 'jobflow'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -7,7 +7,8 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from invdesflow.errors import StructureError
-from invdesflow.generation.diffusion.encoding import OrbitCrystal, decode, encode
+from invdesflow.generation.diffusion.encoding import decode, encode
+from invdesflow.generation.diffusion.orbits import OrbitCrystal
 from invdesflow.generation.diffusion.templates import Template
 from invdesflow.superconductors.catalogue import load_catalogue
 

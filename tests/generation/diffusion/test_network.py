@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from invdesflow.crystals.wyckoff import space_group_table
 from invdesflow.generation.diffusion.batch import MAX_ATOMIC_NUMBER, Frames, State
-from invdesflow.generation.diffusion.encoding import OrbitCrystal, decode
+from invdesflow.generation.diffusion.encoding import decode
 from invdesflow.generation.diffusion.lattice import FAMILIES, lattice_of
+from invdesflow.generation.diffusion.orbits import OrbitCrystal
 from invdesflow.generation.diffusion.templates import Template
 
 # The rutile type, a general position, a polar group with free z, a rhombohedral and a face-centred one.

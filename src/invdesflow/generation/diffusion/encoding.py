@@ -9,41 +9,16 @@ from pymatgen.core import Element, Lattice, Structure
 
 from invdesflow.crystals.wyckoff import OriginShift, WyckoffPosition, space_group_table
 from invdesflow.errors import StructureError
+from invdesflow.generation.diffusion.orbits import OrbitCrystal
 from invdesflow.generation.diffusion.templates import Template
 
-__all__ = ["OrbitCrystal", "decode", "encode"]
+__all__ = ["decode", "encode"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 TOLERANCE = 1e-3
 """Largest distance in Angstrom of a standardised atom from where its orbit puts it; spglib's rounding is far less."""
-
-
-@dataclass(frozen=True, eq=False)
-class OrbitCrystal:
-    """A crystal as its Wyckoff template and what the template leaves free; R orbits.
-
-    Attributes
-    ----------
-    template
-        Space group and occupied positions.
-    elements
-        Atomic number of every orbit.
-    parameters
-        Free parameters of every orbit in [0, 1), zero beyond its n_free; shape (R, 3).
-    lattice
-        Rows are the vectors of the standard conventional cell in Angstrom; shape (3, 3).
-    alternatives
-        For every orbit all choices of the parameters that give the same atoms, the one in `parameters` first; shapes
-        (n_choices, 3). Empty where nobody looked for them.
-    """
-
-    template: Template
-    elements: tuple[int, ...]
-    parameters: FloatArray
-    lattice: FloatArray
-    alternatives: tuple[FloatArray, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

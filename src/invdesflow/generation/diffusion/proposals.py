@@ -7,7 +7,8 @@ from pymatgen.core import Structure
 
 from invdesflow.crystals.identity import candidate_id
 from invdesflow.errors import StructureError
-from invdesflow.generation.diffusion.encoding import OrbitCrystal, decode
+from invdesflow.generation.diffusion.encoding import decode
+from invdesflow.generation.diffusion.orbits import OrbitCrystal
 from invdesflow.generation.diffusion.sampling import Sampler
 
 __all__ = ["DrawnCrystal", "draw_crystals"]

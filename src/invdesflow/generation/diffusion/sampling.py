@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 import torch
@@ -15,18 +15,16 @@ from torch.nn import functional
 from invdesflow.generation.diffusion.assignment import assign_composition, assign_required
 from invdesflow.generation.diffusion.batch import MAX_ATOMIC_NUMBER, Frames, State, size_batches
 from invdesflow.generation.diffusion.conditions import Conditions
-from invdesflow.generation.diffusion.encoding import OrbitCrystal
 from invdesflow.generation.diffusion.lattice import lattice_of
 from invdesflow.generation.diffusion.model import GeneratorModel
 from invdesflow.generation.diffusion.network import Prediction
+from invdesflow.generation.diffusion.orbits import OrbitCrystal
 from invdesflow.generation.diffusion.planning import TemplatePlan
 from invdesflow.generation.diffusion.prior import label_of
 from invdesflow.generation.diffusion.schedules import posterior, score_scale, sigma, signal
 from invdesflow.generation.diffusion.templates import Template
 
 __all__ = ["Sampler", "SamplerSettings"]
-
-_CHUNK = 256
 
 
 class SamplerSettings(BaseModel):
@@ -44,7 +42,12 @@ class SamplerSettings(BaseModel):
     composed_share: float = Field(
         0.0, ge=0, le=1, description="share of templates composed from the table of Wyckoff positions"
     )
-    most_pairs: int = Field(8000, ge=1, description="size of a batch: pairs of an orbit and an atom")
+    chunk: int = Field(
+        256,
+        ge=1,
+        description="crystals that are drawn together; the first comes when all are done",
+    )
+    most_pairs: int = Field(3000, ge=1, description="size of a batch: pairs of an orbit and an atom")
     device: str = Field("cpu", description="where to run the network, as torch names it")
 
 
@@ -89,18 +92,24 @@ class Sampler:
         allowed[[number - 1 for number in self._conditions.allowed_numbers(model)]] = True
         self._allowed = allowed.to(self._settings.device)
 
-    def draw(self, seed: int) -> Iterator[OrbitCrystal | None]:
+    def draw(self, seed: int, first: int = 0) -> Iterator[OrbitCrystal | None]:
         """Yield crystals without end; None for one that did not stay finite.
 
         The n-th crystal depends on the model, the conditions, the settings and the seed alone; memory does not grow.
+
+        Parameters
+        ----------
+        seed
+            Seed of the sequence.
+        first
+            Where in the sequence to begin.
         """
-        chunk = 0
-        while True:
-            yield from self._chunk(np.random.default_rng([seed, chunk]))
-            chunk += 1
+        begun, skipped = divmod(first, self._settings.chunk)
+        for chunk in count(begun):
+            yield from self._chunk(np.random.default_rng([seed, chunk]))[skipped if chunk == begun else 0 :]
 
     def _chunk(self, random: np.random.Generator) -> list[OrbitCrystal | None]:
-        templates = self._plan.draw(_CHUNK, random)
+        templates = self._plan.draw(self._settings.chunk, random)
         drawn: list[OrbitCrystal | None] = [None] * len(templates)
         n_atoms = np.array([template.arrays().n_atoms for template in templates])
         n_orbits = np.array([template.arrays().n_orbits for template in templates])

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from invdesflow.errors import TrainingError
 from invdesflow.generation.diffusion.batch import MAX_ATOMIC_NUMBER, Frames, State
-from invdesflow.generation.diffusion.dataset import EncodedCrystals
 from invdesflow.generation.diffusion.lattice import components_of
+from invdesflow.generation.diffusion.orbits import EncodedCrystals
 from invdesflow.generation.diffusion.prior import TemplatePrior, label_of
 from invdesflow.generation.diffusion.templates import Template
 
