@@ -66,7 +66,7 @@ def by_campaign(maker: SubstituteMaker, folder: Path) -> tuple[float, int]:
         start = time.perf_counter()
         Recipe("benchmark", DiscoveryMaker(substitute=maker)).open_round(database)
         generated = maker.make("benchmark", 0)
-        screened = ScreenMaker(thresholds=THRESHOLDS).make(generated.output.candidate_ids, None, "benchmark", 0)
+        screened = ScreenMaker(thresholds=THRESHOLDS).make([generated.output.candidate_ids], None, "benchmark", 0)
         finish = FinishRoundMaker().make("benchmark", 0, [generated.output.record, screened.output.record])
         flow = Flow([generated, screened, finish])
         run_locally(flow, store=database.job_store(), root_dir=folder, raise_immediately=True, log=False)

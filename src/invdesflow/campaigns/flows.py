@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from jobflow import Flow
 
 from invdesflow.campaigns.jobs import FinishRoundMaker, LoadSuperconductorsMaker
+from invdesflow.errors import ConfigurationError
+from invdesflow.generation.diffusion.jobs import GenerateMaker
 from invdesflow.generation.jobs import SubstituteMaker
 from invdesflow.makers import SettingsMaker
 from invdesflow.relaxation.jobs import RelaxMaker
@@ -27,7 +29,8 @@ class DiscoveryMaker(CampaignMaker):
     """Find candidates: known superconductors in, ranked new crystals out.
 
     1. Load the literature catalogue of known superconductors.
-    2. Propose new crystals by substitution; gates, duplicates, novelty.
+    2. Draw new crystals from the diffusion model, then make others by substitution; gates, duplicates, novelty. Each
+       source counts its own, and a crystal that both propose belongs to the first.
     3. Relax them with an interatomic potential, together with what competes on their hulls.
     4. Screen: formation energy, energy above the hull, predicted Tc.
     5. Build the summaries and close the round.
@@ -36,28 +39,43 @@ class DiscoveryMaker(CampaignMaker):
     ----------
     name
         Name of the flow.
-    substitute, relax, screen
-        Makers of the steps.
+    generate, substitute
+        Makers of the candidates; none switches a source off.
+    relax, screen
+        Makers of the steps after them, for the candidates of all sources together.
+
+    Raises
+    ------
+    ConfigurationError
+        If every source is switched off.
     """
 
     name: str = "discovery"
-    substitute: SubstituteMaker = field(default_factory=SubstituteMaker)
+    generate: GenerateMaker | None = field(default_factory=GenerateMaker)
+    substitute: SubstituteMaker | None = field(default_factory=SubstituteMaker)
     relax: RelaxMaker = field(default_factory=RelaxMaker)
     screen: ScreenMaker = field(default_factory=ScreenMaker)
+
+    def __post_init__(self) -> None:
+        if self.generate is None and self.substitute is None:
+            raise ConfigurationError(
+                "Nothing proposes candidates: generate and substitute are both switched off.",
+                "Leave one of them out of the recipe, or give its parameters.",
+            )
 
     def make(self, campaign: str, campaign_round: int) -> Flow:
         """Return the flow of one round."""
         load = LoadSuperconductorsMaker().make()
-        generated = self.substitute.make(campaign, campaign_round)
-        relaxed = self.relax.make(generated.output.candidate_ids, campaign, campaign_round)
-        screened = self.screen.make(
-            generated.output.candidate_ids, relaxed.output.relaxation_ids, campaign, campaign_round
-        )
-        records = [generated.output.record, relaxed.output.record, screened.output.record]
+        sources = [maker for maker in (self.generate, self.substitute) if maker is not None]
+        proposed = [maker.make(campaign, campaign_round) for maker in sources]
+        candidate_ids = [source.output.candidate_ids for source in proposed]
+        relaxed = self.relax.make(candidate_ids, campaign, campaign_round)
+        screened = self.screen.make(candidate_ids, relaxed.output.relaxation_ids, campaign, campaign_round)
+        records = [stage.output.record for stage in (*proposed, relaxed, screened)]
         finish = FinishRoundMaker().make(campaign, campaign_round, records)
-        # The proposals depend on what is known, though on no output of the loading job.
+        # The proposals depend on what is known, and which source was first, though on no output of the jobs before.
         return Flow(
-            [load, generated, relaxed, screened, finish], name=f"{campaign} round {campaign_round}", order="linear"
+            [load, *proposed, relaxed, screened, finish], name=f"{campaign} round {campaign_round}", order="linear"
         )
 
 

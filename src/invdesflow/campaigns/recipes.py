@@ -94,12 +94,21 @@ def parameters_model(maker: type[Maker]) -> type[BaseModel]:
         if field.name == "name":
             continue
         kind = hints[field.name]
-        if isinstance(kind, type) and issubclass(kind, Maker):
-            nested = parameters_model(kind)
-            fields[field.name] = (nested, nested())
+        nested = _maker_in(kind)
+        if nested is not None:
+            model = parameters_model(nested)
+            fields[field.name] = (model | None if kind == nested | None else model, model())
         else:
             fields[field.name] = (kind, _default(field))
     return create_model(maker.__name__, __config__=ConfigDict(extra="forbid"), __doc__=_first_line(maker), **fields)
+
+
+def _maker_in(kind: Any) -> type[Maker] | None:
+    """Return the maker that a field holds, or may hold if it is not switched off with none."""
+    for part in typing.get_args(kind) or (kind,):
+        if isinstance(part, type) and issubclass(part, Maker):
+            return part
+    return None
 
 
 def _default(field: "dataclasses.Field[Any]") -> Any:
@@ -116,9 +125,8 @@ def _make(maker: type[Maker], parameters: BaseModel) -> Maker:
     hints = typing.get_type_hints(maker)
     values = {}
     for name in type(parameters).model_fields:
-        value = getattr(parameters, name)
-        nested = isinstance(hints[name], type) and issubclass(hints[name], Maker)
-        values[name] = _make(hints[name], value) if nested else value
+        value, nested = getattr(parameters, name), _maker_in(hints[name])
+        values[name] = value if nested is None or value is None else _make(nested, value)
     return maker(**values)
 
 

@@ -10,6 +10,7 @@ from invdesflow.cli.output import JsonFlag, print_json, print_table, say
 
 if TYPE_CHECKING:
     from invdesflow.database.database import Database
+    from invdesflow.database.stages import StageRecord
 
 RecipeArgument = Annotated[Path, typer.Argument(help="Recipe, such as flows/discovery.yaml")]
 ReportOption = Annotated[Path | None, typer.Option("--report", help="Where to write the report (HTML)")]
@@ -34,11 +35,13 @@ def discover(
     """Run a campaign here: its unfinished round, or the next one; then print the ranking and write the report."""
     from invdesflow.campaigns.local import run_campaign
     from invdesflow.campaigns.recipes import read_recipe
+    from invdesflow.campaigns.rounds import get_campaign
     from invdesflow.database import Database
 
     parsed = read_recipe(recipe)
     with Database() as database:
         number = run_campaign(database, parsed)
+        stages = get_campaign(database, parsed.campaign).rounds[number].stages
         ranked = _ranking(database, parsed.campaign, limit)
         written = _write_report(database, parsed.campaign, report_path)
         total = database.summary.count({"campaigns": parsed.campaign})
@@ -48,6 +51,8 @@ def discover(
     else:
         title = f"Campaign {parsed.campaign}: the best {len(ranked)}, those that passed every gate first"
         print_table(ranked, TABLE_COLUMNS | {"hull_complete": "hull complete", "rejection_gate": "rejected by"}, title)
+    for stage in stages:
+        say(_account(stage))
     say(f"Round {number} is complete. The campaign holds {total} candidates, of which {passed} passed every gate.")
     say(f"Report: {written}")
 
@@ -107,6 +112,12 @@ def schemas(
     from invdesflow.database.schemas import write_schemas
 
     write_schemas({name: recipe_schema(maker) for name, maker in CAMPAIGN_MAKERS.items()}, folder, check=check)
+
+
+def _account(stage: "StageRecord") -> str:
+    """Say in one line what a stage of the round did."""
+    lost = ", ".join(f"{reason} {count}" for reason, count in sorted(stage.rejected.items(), key=lambda loss: -loss[1]))
+    return f"{stage.stage}: {stage.passed} of {stage.entered} passed" + (f" (rejected: {lost})" if lost else "")
 
 
 def _ranking(database: "Database", campaign: str, limit: int) -> list[dict[str, Any]]:

@@ -52,9 +52,17 @@ def _events(history: "CandidateHistory") -> list[tuple[str, str, str]]:
 
 
 def _origin(origin: "Origin") -> str:
-    replaced = ", ".join(f"{old} -> {new}" for old, new in origin.replacements.items())
-    where = "" if origin.campaign is None else f"campaign {origin.campaign}, round {origin.campaign_round}: "
-    return f"{where}{origin.kind} in {format_value(origin.parents)}" + (f" ({replaced})" if replaced else "")
+    parts = [] if origin.campaign is None else [f"campaign {origin.campaign}, round {origin.campaign_round}:"]
+    parts.append(origin.kind)
+    if origin.parents:
+        parts.append(f"in {format_value(origin.parents)}")
+    if origin.generator.digest is not None:
+        parts.append(f"by {origin.generator.name} {origin.generator.digest[:12]}")
+    if origin.index is not None:
+        parts.append(f"as number {origin.index} of seed {origin.seed}")
+    details = [f"{old} -> {new}" for old, new in origin.replacements.items()]
+    details += [f"{name.replace('_', ' ')} {format_value(value)}" for name, value in origin.conditions.items()]
+    return " ".join(parts) + (f" ({', '.join(details)})" if details else "")
 
 
 def print_superconductor(document: "SuperconductorDocument") -> None:

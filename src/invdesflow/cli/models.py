@@ -1,4 +1,4 @@
-"""`invdesflow models`: the machine-learned models that screening uses."""
+"""`invdesflow models`: the machine-learned models that generate and screen candidates."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,16 +12,27 @@ app = typer.Typer(help="Models: list them, predict with them.", no_args_is_help=
 
 @app.command("list")
 def list_models(json: JsonFlag = False) -> None:
-    """List the models that ship with InvDesFlow, with their cross-validated errors."""
+    """List the models that ship with InvDesFlow, with what was measured of them on crystals held out of training."""
+    from invdesflow.generation.diffusion.model import GeneratorModel
     from invdesflow.screening.tc_baseline import TcBaseline
 
-    model = TcBaseline.load()
-    row = {"kind": "tc", "model_id": model.model_id, "digest": model.digest}
+    generator, tc = GeneratorModel.load(), TcBaseline.load()
+    rows: list[tuple[dict[str, str], dict[str, Any]]] = [
+        (
+            {"kind": "generator", "model_id": generator.name, "digest": generator.digest},
+            {"metrics": generator.card["metrics"]},
+        ),
+        (
+            {"kind": "tc", "model_id": tc.model_id, "digest": tc.digest},
+            {"cross_validation": tc.cross_validation},
+        ),
+    ]
     if json:
-        print_json([row | {"cross_validation": model.cross_validation}])
+        print_json(model | measured for model, measured in rows)
         return
-    values = row | model.cross_validation
-    print_table([{"what": name, "value": value} for name, value in values.items()], {"what": "model", "value": ""})
+    for model, measured in rows:
+        values = model | {name: value for numbers in measured.values() for name, value in numbers.items()}
+        print_table([{"what": name, "value": value} for name, value in values.items()], {"what": "model", "value": ""})
 
 
 @app.command()

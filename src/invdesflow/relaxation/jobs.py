@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 
 from jobflow import job
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,8 +69,15 @@ class RelaxMaker(SettingsMaker):
     time_limit_s: float = 600.0
 
     @job
-    def make(self, candidate_ids: list[str], campaign: str, campaign_round: int) -> RelaxationOutput:
+    def make(self, candidate_ids: list[list[str]], campaign: str, campaign_round: int) -> RelaxationOutput:
         """Relax the candidates of one round.
+
+        Parameters
+        ----------
+        candidate_ids
+            Candidates of every source of the round.
+        campaign, campaign_round
+            The round, for the provenance.
 
         Raises
         ------
@@ -79,7 +87,7 @@ class RelaxMaker(SettingsMaker):
         watch = Stopwatch()
         potential = find_potential(self.potential, self.model)
         with Database() as database:
-            candidates = dict(_candidate_structures(database, candidate_ids))
+            candidates = dict(_candidate_structures(database, chain(*candidate_ids)))
             systems = [{site.specie.symbol for site in structure} for structure in candidates.values()]
             competitors = dict(self._competitors(database, systems, potential))
             reused = self._relax(database, candidates | competitors, potential, campaign, campaign_round)
@@ -154,8 +162,8 @@ def _name(system: Iterable[str]) -> str:
     return "-".join(sorted(system))
 
 
-def _candidate_structures(database: Database, candidate_ids: list[str]) -> Iterator[tuple[Subject, Structure]]:
-    for candidate in database.collection(CandidateDocument).find({"candidate_id": {"$in": candidate_ids}}):
+def _candidate_structures(database: Database, candidate_ids: Iterable[str]) -> Iterator[tuple[Subject, Structure]]:
+    for candidate in database.collection(CandidateDocument).find_in("candidate_id", candidate_ids):
         yield Subject(kind="candidate", id=candidate.candidate_id), candidate.structure
 
 

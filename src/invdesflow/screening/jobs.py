@@ -1,7 +1,8 @@
 """Jobs that screen relaxed candidates."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from jobflow import job
 from maggma.utils import grouper
@@ -106,7 +107,7 @@ class ScreenMaker(SettingsMaker):
     @job
     def make(
         self,
-        candidate_ids: list[str],
+        candidate_ids: list[list[str]],
         relaxation_ids: dict[str, str] | None,
         campaign: str,
         campaign_round: int,
@@ -116,7 +117,7 @@ class ScreenMaker(SettingsMaker):
         Parameters
         ----------
         candidate_ids
-            Candidates.
+            Candidates of every source of the round.
         relaxation_ids
             candidate_id -> relaxation_id; those that did not converge are left out. None screens the candidates as
             they were proposed.
@@ -132,7 +133,7 @@ class ScreenMaker(SettingsMaker):
         model = TcBaseline.load()
         with Database() as database:
             if relaxation_ids is None:
-                subjects = list(_proposed(database, candidate_ids))
+                subjects = list(_proposed(database, chain(*candidate_ids)))
             else:
                 subjects = list(_relaxed(database, relaxation_ids))
             provenance = current_provenance(campaign, campaign_round)
@@ -216,7 +217,7 @@ def _gates(subject: ScreeningSubject, prediction: TcPrediction, thresholds: Thre
     yield domain_gate(prediction.domain_distance, prediction.reason)
 
 
-def _proposed(database: Database, candidate_ids: list[str]) -> Iterator[ScreeningSubject]:
+def _proposed(database: Database, candidate_ids: Iterable[str]) -> Iterator[ScreeningSubject]:
     for candidate in database.collection(CandidateDocument).find_in("candidate_id", candidate_ids):
         yield ScreeningSubject(candidate.candidate_id, None, candidate.structure, None)
 
