@@ -153,7 +153,7 @@ class Sampler:
                 functional.log_softmax(self._clean_logits(predicted, state, 1.0), dim=-1).cpu().double().numpy()
             )
             amounts = {Element(symbol).Z: amount for symbol, amount in asked.amounts.items()}
-            required = [Element(symbol).Z for symbol in sorted(asked.required_elements)]
+            required = [Element(symbol).Z for symbol in sorted(set(asked.required_elements))]
             for row, mask in enumerate(task.frames.orbit_mask.cpu().numpy()):
                 preference = log_probabilities[row, mask]
                 if amounts:
