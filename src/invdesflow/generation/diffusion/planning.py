@@ -28,7 +28,8 @@ class TemplatePlan:
         What is asked.
     composed_share
         Share of the templates that are composed afresh from the table of Wyckoff positions, so that prototypes may
-        appear that were never seen; their space groups and numbers of atoms follow the training set.
+        appear that were never seen; their space groups and numbers of atoms follow the training set. Where composing
+        fails, a template of the training set is drawn instead, if one meets the conditions.
 
     Raises
     ------
@@ -61,26 +62,30 @@ class TemplatePlan:
         Raises
         ------
         ConfigurationError
-            If a template is to be composed and no attempt meets the conditions.
+            If no known template meets the conditions, and no attempt to compose one does.
         """
         composed = random.random(count) < self._composed_share
         known = (
             random.choice(len(self._weights), size=count, p=self._weights) if self._weights.sum() > 0 else [0] * count
         )
-        return [
-            self._compose(random) if fresh else self._prior.templates[index]
-            for fresh, index in zip(composed, known, strict=True)
-        ]
+        drawn = []
+        for fresh, index in zip(composed, known, strict=True):
+            template = self._compose(random) if fresh else None
+            if template is None and self._weights.sum() == 0:
+                raise ConfigurationError(
+                    f"no Wyckoff positions were found in {_MOST_ATTEMPTS} attempts that can hold {self._asked()}.",
+                    "Loosen the conditions.",
+                )
+            drawn.append(template or self._prior.templates[index])
+        return drawn
 
-    def _compose(self, random: np.random.Generator) -> Template:
+    def _compose(self, random: np.random.Generator) -> Template | None:
+        """Compose a template, None if no attempt meets the conditions."""
         for group, size, most_orbits in self._sizes_to_try(random):
             template = compose(group, size, random, most_orbits)
             if template is not None and self._fits(template):
                 return template
-        raise ConfigurationError(
-            f"no Wyckoff positions were found in {_MOST_ATTEMPTS} attempts that can hold {self._asked()}.",
-            "Loosen the conditions.",
-        )
+        return None
 
     def _sizes_to_try(self, random: np.random.Generator) -> Iterator[tuple[int, int, int]]:
         """Yield space groups, numbers of atoms and largest numbers of orbits as they occur in the training set."""

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from invdesflow.errors import ModelError
 from invdesflow.generation.diffusion.templates import Template
 
 __all__ = ["TemplatePrior", "label_of"]
@@ -58,7 +59,8 @@ class TemplatePrior:
             share: NDArray[np.float64] = self.counts.sum(1) / self.counts.sum()
             return share
         centres = _BIN_EDGES + (_BIN_EDGES[1] - _BIN_EDGES[0]) / 2
-        near = np.exp(-(((centres - np.log1p(tc_k)) / _KERNEL_WIDTH) ** 2) / 2)
+        exponents = ((centres - np.log1p(tc_k)) / _KERNEL_WIDTH) ** 2 / 2
+        near = np.exp(exponents.min() - exponents)
         weights = self.counts[:, 1:] @ near + _UNLABELLED_WEIGHT * self.counts[:, 0]
         normalised: NDArray[np.float64] = weights / weights.sum()
         return normalised
@@ -85,11 +87,19 @@ class TemplatePrior:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Undo `to_arrays`."""
-        letters = arrays["prior.letters"].tobytes().decode()
-        ends = np.cumsum(arrays["prior.n_letters"].astype(int))
+        """Undo `to_arrays`.
+
+        Raises
+        ------
+        ModelError
+            If the arrays do not fit together.
+        """
+        numbers, lengths = arrays["prior.space_group"], arrays["prior.n_letters"].astype(int)
+        letters, counts = arrays["prior.letters"].tobytes().decode(errors="replace"), arrays["prior.counts"]
+        if not len(numbers) == len(lengths) == len(counts) or lengths.sum() != len(letters):
+            raise ModelError("the model's templates are damaged.", "Train it again with this version.")
         templates = tuple(
             Template(int(number), tuple(letters[end - length : end]))
-            for number, length, end in zip(arrays["prior.space_group"], arrays["prior.n_letters"], ends, strict=True)
+            for number, length, end in zip(numbers, lengths, np.cumsum(lengths), strict=True)
         )
-        return cls(templates, arrays["prior.counts"].astype(np.int64))
+        return cls(templates, counts.astype(np.int64))
