@@ -1,5 +1,7 @@
 """Crystals and a small network for the tests of the generator."""
 
+from functools import cache
+
 import pytest
 import torch
 from pymatgen.core import Lattice, Structure
@@ -13,8 +15,21 @@ from invdesflow.generation.diffusion.training_set import TrainingSet
 SMALL_NETWORK = NetworkSettings(width=32, layers=2, frequencies=4, radial=8, time_waves=8)
 
 
+@cache
+def prototype(
+    symbol: str, lattice: Lattice, species: tuple[str, ...], sites: tuple[tuple[float, ...], ...]
+) -> Structure:
+    """Build a crystal once: completing the orbits of Fm-3m takes pymatgen half a second."""
+    return Structure.from_spacegroup(symbol, lattice, species, sites)
+
+
+def variant(made: Structure, lattice: Lattice, replaced: dict[str, str]) -> Structure:
+    return Structure(lattice, [replaced[site.specie.symbol] for site in made], made.frac_coords)
+
+
 def rocksalt(cation: str, anion: str, a: float) -> Structure:
-    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    made = prototype("Fm-3m", Lattice.cubic(4), ("Na", "Cl"), ((0, 0, 0), (0.5, 0.5, 0.5)))
+    return variant(made, Lattice.cubic(a), {"Na": cation, "Cl": anion})
 
 
 def rutile(metal: str, a: float, c: float, x: float) -> Structure:
@@ -22,7 +37,8 @@ def rutile(metal: str, a: float, c: float, x: float) -> Structure:
 
 
 def diboride(metal: str, a: float, c: float) -> Structure:
-    return Structure.from_spacegroup("P6/mmm", Lattice.hexagonal(a, c), [metal, "B"], [[0, 0, 0], [1 / 3, 2 / 3, 0.5]])
+    made = prototype("P6/mmm", Lattice.hexagonal(3, 3.5), ("Mg", "B"), ((0, 0, 0), (1 / 3, 2 / 3, 0.5)))
+    return variant(made, Lattice.hexagonal(a, c), {"Mg": metal, "B": "B"})
 
 
 @pytest.fixture(scope="session")
