@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["invdesflow.testing.local_server"]
+pytest_plugins = ["invdesflow.testing.generator", "invdesflow.testing.local_server"]
 
 
 @pytest.fixture(autouse=True)

@@ -11,13 +11,13 @@ import psutil
 import pytest
 
 from invdesflow.campaigns.fireworks import launch_command, submit_campaign
-from invdesflow.campaigns.flows import DiscoveryMaker
 from invdesflow.campaigns.local import run_campaign
-from invdesflow.campaigns.recipes import Recipe
+from invdesflow.campaigns.recipes import read_recipe
 from invdesflow.campaigns.reporting import write_campaign_report
 from invdesflow.campaigns.rounds import get_campaign
 from invdesflow.database.models import COLLECTION_MODELS
 from invdesflow.database.validation import find_invalid_documents
+from invdesflow.generation.diffusion.model import DEFAULT_MODEL
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.screening.documents import ScreeningDocument
@@ -29,20 +29,26 @@ RECIPE = """
 campaign: small
 maker: DiscoveryMaker
 parameters:
-  substitute: {n_candidates: 4, substitution: {required_elements: [C], max_replaced: 1}, gates: {max_sites: 6}}
+  generate:
+    n_candidates: 2
+    model: MODEL
+    conditions: {elements: [Nb, Ti, Zr, Hf, Ta, V, B, C, N], required_elements: [C], n_atoms: 2}
+  substitute: {n_candidates: 2, substitution: {required_elements: [C], max_replaced: 1}, gates: {max_sites: 6}}
   screen: {thresholds: {tc_k: 1.0}}
 """
 
 
-def small_recipe() -> Recipe:
-    maker = DiscoveryMaker()
-    maker.substitute.n_candidates = 4
-    maker.substitute.substitution = maker.substitute.substitution.model_copy(
-        update={"required_elements": ["C"], "max_replaced": 1}
-    )
-    maker.substitute.gates = maker.substitute.gates.model_copy(update={"max_sites": 6})
-    maker.screen.thresholds = maker.screen.thresholds.model_copy(update={"tc_k": 1.0})
-    return Recipe("small", maker)
+@pytest.fixture
+def recipe_file(tmp_path, untrained_generator):
+    model = "null" if DEFAULT_MODEL.is_file() else str(untrained_generator)
+    file = tmp_path / "small.yaml"
+    file.write_text(RECIPE.replace("MODEL", model))
+    return file
+
+
+@pytest.fixture
+def recipe(recipe_file):
+    return read_recipe(recipe_file)
 
 
 def contents(database):
@@ -80,13 +86,13 @@ def assert_sound(database):
     }
 
 
-def test_a_campaign_from_known_superconductors_to_a_report(database, tmp_path):
-    recipe = small_recipe()
+def test_a_campaign_from_known_superconductors_to_a_report(database, recipe, tmp_path):
     assert run_campaign(database, recipe) == 0
     assert_sound(database)
     candidates = list(database.collection(CandidateDocument).find({"status": "accepted"}))
     assert len(candidates) == 4
     assert all("C" in candidate.elements for candidate in candidates)
+    assert sorted(candidate.origins[0].kind for candidate in candidates) == [*["diffusion"] * 2, *["substitution"] * 2]
     for candidate in candidates:
         [relaxation] = database.collection(RelaxationDocument).find({"subject.id": candidate.candidate_id})
         assert relaxation.provenance.job_uuids
@@ -98,29 +104,33 @@ def test_a_campaign_from_known_superconductors_to_a_report(database, tmp_path):
             assert summary.e_above_hull_ev_per_atom == pytest.approx(screening.e_above_hull_ev_per_atom, abs=1e-9)
             assert summary.tc_k == screening.tc_k
     stages = get_campaign(database, "small").rounds[0].stages
-    assert [stage.stage for stage in stages] == ["substitute", "relax", "screen"]
-    assert stages[0].passed == 4
-    assert stages[0].entered == stages[0].passed + sum(stages[0].rejected.values())
+    assert [stage.stage for stage in stages] == ["generate", "substitute", "relax", "screen"]
+    for source in stages[:2]:
+        assert source.passed == 2
+        assert source.entered == source.passed + sum(source.rejected.values())
+    assert stages[2].entered == 4
     with database.job_store() as store:
-        assert store.count() == 5
+        assert store.count() == 6
 
     write_campaign_report(database, "small", tmp_path / "report.html")
-    assert (tmp_path / "report.html").stat().st_size > 10_000
+    report = (tmp_path / "report.html").read_text()
+    assert "<td>diffusion</td>" in report
+    assert "<td>substitution</td>" in report
 
     assert run_campaign(database, recipe) == 1
     assert_sound(database)
     assert database.collection(CandidateDocument).count({"status": "accepted"}) == 8
 
 
-def test_fireworks_ends_in_the_same_documents(database):
-    run_campaign(database, small_recipe())
+def test_fireworks_ends_in_the_same_documents(database, recipe):
+    run_campaign(database, recipe)
     local = contents(database)
     for name in COLLECTION_MODELS:
         database.raw[name].delete_many({})
 
-    submission = submit_campaign(database, small_recipe())
+    submission = submit_campaign(database, recipe)
     assert not submission.already_there
-    assert submit_campaign(database, small_recipe()).already_there
+    assert submit_campaign(database, recipe).already_there
     assert "password" not in str(list(database.raw["fireworks"].find())).lower()
     command = launch_command(database).replace("rlaunch", str(BIN / "rlaunch"))
     result = subprocess.run(
@@ -133,10 +143,9 @@ def test_fireworks_ends_in_the_same_documents(database):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_an_interrupted_campaign_is_continued_by_the_same_command(database, tmp_path, how):
-    recipe = tmp_path / "small.yaml"
-    recipe.write_text(RECIPE)
-    command = [str(BIN / "invdesflow"), "discover", str(recipe), "--report", str(tmp_path / "report.html"), "--json"]
+def test_an_interrupted_campaign_is_continued_by_the_same_command(database, recipe_file, tmp_path, how):
+    report = tmp_path / "report.html"
+    command = [str(BIN / "invdesflow"), "discover", str(recipe_file), "--report", str(report), "--json"]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -169,5 +178,5 @@ def test_an_interrupted_campaign_is_continued_by_the_same_command(database, tmp_
     assert get_campaign(database, "small").rounds[0].status == "completed"
     kept = {row["relaxation_id"]: row["created_at"] for row in database.raw["relaxations"].find()}
     assert stored.items() <= kept.items()
-    run_campaign(database, small_recipe())
+    run_campaign(database, read_recipe(recipe_file))
     assert len(get_campaign(database, "small").rounds) == 2

@@ -8,6 +8,10 @@ from monty.json import MontyDecoder, jsanitize
 from invdesflow.campaigns.flows import CAMPAIGN_MAKERS, DiscoveryMaker
 from invdesflow.campaigns.recipes import read_recipe, recipe_schema
 from invdesflow.errors import ConfigurationError
+from invdesflow.generation.diffusion.conditions import Conditions
+from invdesflow.generation.diffusion.jobs import GenerateMaker
+from invdesflow.generation.diffusion.sampling import SamplerSettings
+from invdesflow.generation.gates import GateSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,9 +32,13 @@ def test_parameters_reach_the_maker(tmp_path):
         write(
             tmp_path,
             "campaign: a\nmaker: DiscoveryMaker\n"
-            "parameters: {substitute: {n_candidates: 7, gates: {max_sites: 12}}, relax: {settings: {fmax: 0.05}}}",
+            "parameters: {substitute: {n_candidates: 7, gates: {max_sites: 12}}, relax: {settings: {fmax: 0.05}},"
+            " generate: {conditions: {elements: [K, Ga, Cu, H], tc_k: 20}, sampler: {steps: 30}}}",
         )
     )
+    assert recipe.maker.generate.conditions.elements == ("K", "Ga", "Cu", "H")
+    assert recipe.maker.generate.sampler.steps == 30
+    assert recipe.parameters()["generate"]["conditions"]["tc_k"] == 20.0
     assert recipe.maker.substitute.n_candidates == 7
     assert recipe.maker.substitute.gates.max_sites == 12
     assert recipe.maker.relax.settings.fmax == 0.05
@@ -43,9 +51,27 @@ def test_defaults_are_those_of_the_maker(tmp_path):
     assert recipe.maker == DiscoveryMaker()
 
 
+def test_a_source_can_be_switched_off(tmp_path):
+    recipe = read_recipe(write(tmp_path, "campaign: a\nmaker: DiscoveryMaker\nparameters: {generate: null}\n"))
+    assert recipe.maker.generate is None
+    assert recipe.parameters()["generate"] is None
+    names = [job.name for job in recipe.maker.make("a", 0).jobs]
+    assert names == ["load superconductors", "substitute", "relax", "screen", "summarise"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "campaign: a\nmaker: DiscoveryMaker\nparameters: {generate: null, substitute: null}",
+            "generate and substitute are both switched off",
+        ),
+        ("campaign: a\nmaker: DiscoveryMaker\nparameters: {relax: null}", "relax"),
+        (
+            "campaign: a\nmaker: DiscoveryMaker\nparameters: {generate: {conditions: {elements: [Xx]}}}",
+            "generate.conditions.elements",
+        ),
+        ("campaign: a\nmaker: DiscoveryMaker\nparameters: {generate: {sampler: {steps: 1}}}", "generate.sampler.steps"),
         ("campaign: a\nmaker: DiscoveryMaker\nparameters: {substitute: {n_candidate: 7}}", "substitute.n_candidate"),
         ("campaign: a\nmaker: DiscoveryMaker\nparameters: {relax: {settings: {fmax: -1}}}", "relax.settings.fmax"),
         ("campaign: a\nmaker: DiscoveryMaker\nparameters: {relax: {potential: EMT}}", "relax.potential"),
@@ -85,6 +111,13 @@ def test_makers_survive_the_way_through_fireworks():
     # This is what jobflow's JobFiretask does, and what a worker does with it.
     maker = DiscoveryMaker()
     maker.substitute.n_candidates = 5
+    maker.generate = GenerateMaker(
+        n_candidates=6,
+        model="model.safetensors",
+        conditions=Conditions(required_elements=("B", "C"), excluded_elements=("O",), tc_k=20.0, n_atoms=4),
+        sampler=SamplerSettings(steps=30, composed_share=0.5),
+        gates=GateSettings(max_sites=12),
+    )
     for job in maker.make("a", 0).jobs:
         stored = json.loads(json.dumps(jsanitize(job.as_dict())))
         assert MontyDecoder().process_decoded(stored).maker == job.maker
@@ -93,6 +126,9 @@ def test_makers_survive_the_way_through_fireworks():
 def test_the_flow_closes_the_round_last():
     flow = DiscoveryMaker().make("a", 3)
     assert isinstance(flow, Flow)
-    assert [job.name for job in flow.jobs] == ["load superconductors", "substitute", "relax", "screen", "summarise"]
+    assert [job.name for job in flow.jobs] == [
+        *("load superconductors", "generate", "substitute"),
+        *("relax", "screen", "summarise"),
+    ]
     order = [job.name for job, _ in flow.iterflow()]
     assert order == [job.name for job in flow.jobs]
