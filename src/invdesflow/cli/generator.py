@@ -1,5 +1,6 @@
 """`invdesflow generator`: train, fine-tune, evaluate and use the crystal diffusion model."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -181,6 +182,120 @@ def sample(
         print_json(rows)
     elif output is None:
         print_table(rows, SAMPLE_COLUMNS)
+
+
+@app.command()
+def evaluate(
+    output: Annotated[Path, typer.Option(help="Folder for drawings, relaxations and results; continues what it holds")],
+    n: Annotated[int, typer.Option("-n", "--number", min=1, help="Crystals to draw")] = 1000,
+    relax: Annotated[int, typer.Option(min=0, help="So many of them are relaxed and compared with the hull")] = 200,
+    tc: Annotated[float | None, typer.Option(help="Tc (K) that is asked for; without it nothing is")] = None,
+    training: Annotated[
+        Path | None, typer.Option(help="crystals.npz of the training, to compare structures with")
+    ] = None,
+    materials_project: Annotated[
+        Path | None, typer.Option(help="Crystals that compete for the hull (JSON lines)")
+    ] = None,
+    model: ModelOption = None,
+    steps: Annotated[int, typer.Option(min=2, help="Steps from noise to crystal")] = 50,
+    seed: Seed = 0,
+    json: JsonFlag = False,
+) -> None:
+    """Draw crystals and measure validity, novelty, symmetry and stability; slow parts are kept and not done again."""
+    from invdesflow.campaigns.generator_evaluation import evaluate_model
+    from invdesflow.generation.diffusion.orbits import EncodedCrystals
+    from invdesflow.generation.diffusion.sampling import SamplerSettings
+
+    evaluation = evaluate_model(
+        _model(model),
+        output,
+        n=n,
+        relax=relax,
+        seed=seed,
+        conditions=_conditions(tc_k=tc),
+        sampler=SamplerSettings(steps=steps),
+        training=None if training is None else EncodedCrystals.load(training),
+        materials_project=materials_project,
+    )
+    _print_metrics(evaluation.model_dump(mode="json"), json)
+
+
+@app.command()
+def benchmark(
+    name: Annotated[str, typer.Argument(help="perov_5, carbon_24 or mp_20")],
+    data: Annotated[Path, typer.Argument(help="File of the benchmark with its parts train, val and test")],
+    model: Annotated[Path, typer.Option(help="Model trained on its training part")],
+    output: Annotated[Path, typer.Option(help="Folder for drawings, fingerprints and the result")],
+    n: Annotated[int, typer.Option("-n", "--number", min=1, help="Crystals to draw")] = 10_000,
+    fingerprinted: Annotated[int | None, typer.Option(min=1, help="Compare only so many of them; lowers COV-R")] = None,
+    steps: Annotated[int, typer.Option(min=2, help="Steps from noise to crystal")] = 50,
+    processes: Processes = 1,
+    seed: Seed = 0,
+    json: JsonFlag = False,
+) -> None:
+    """Measure a model trained on a benchmark of the field against its test set, as published."""
+    from invdesflow.campaigns.generator_evaluation import evaluate_benchmark_model
+    from invdesflow.generation.diffusion.sampling import SamplerSettings
+    from invdesflow.generation.diffusion.sources import LabelledCrystal, read_benchmark
+
+    reference = [entry.structure for entry in read_benchmark(data, "test") if isinstance(entry, LabelledCrystal)]
+    result = evaluate_benchmark_model(
+        _model(model),
+        name,
+        reference,
+        output,
+        n=n,
+        seed=seed,
+        sampler=SamplerSettings(steps=steps),
+        fingerprinted=fingerprinted,
+        processes=processes,
+    )
+    _print_metrics(result.model_dump(mode="json"), json)
+
+
+@app.command()
+def rediscover(
+    data: Data,
+    held_out: Annotated[list[str], typer.Option(help="Prototype that the model never saw, such as 221:abc; repeat it")],
+    model: Annotated[Path, typer.Option(help="Model that was trained without them")],
+    output: Annotated[Path, typer.Option(help="Folder for the drawings and the result")],
+    targets: Annotated[int, typer.Option(min=1, help="Most crystals to ask for")] = 100,
+    samples: Annotated[int, typer.Option(min=1, help="Drawings for each; the best counts")] = 20,
+    most_given_sites: MostGivenSites = None,
+    processes: Processes = 1,
+    seed: Seed = 0,
+    json: JsonFlag = False,
+) -> None:
+    """Ask a model for the compositions of crystals that were kept from it, and count what it finds again."""
+    import numpy as np
+
+    from invdesflow.campaigns.generator_rediscovery import evaluate_rediscovery
+    from invdesflow.generation.diffusion.gathering import DataRequest, parse_data
+
+    request = DataRequest(data=parse_data(data), most_given_sites=most_given_sites, only_templates=tuple(held_out))
+    crystals, _ = _gather(request, output, processes)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(crystals))[:targets])
+    result = evaluate_rediscovery(_model(model), crystals.subset(chosen), output, samples=samples, seed=seed)
+    _print_metrics(result.model_dump(mode="json"), json)
+
+
+def _print_metrics(metrics: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json([metrics])
+        return
+    rows = [{"what": what, "value": value} for what, value in _flat(metrics)]
+    print_table(rows, {"what": "metric", "value": ""})
+
+
+def _flat(metrics: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in metrics.items():
+        if isinstance(value, dict) and {"count", "total"} <= value.keys():
+            share = "-" if value.get("share") is None else f"{100 * value['share']:.1f} %"
+            yield prefix + name, f"{value['count']} of {value['total']} ({share})"
+        elif isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}: ")
+        else:
+            yield prefix + name, value
 
 
 def _gather(request: "DataRequest", output: Path, processes: int) -> tuple["EncodedCrystals", dict[str, Any]]:

@@ -15,10 +15,19 @@ from invdesflow.generation.diffusion.sources import LabelledCrystal
 from invdesflow.generation.gates import GateSettings, check
 from invdesflow.superconductors.importers import Refusal
 
-__all__ = ["TRAINING_GATES", "encode_many"]
+__all__ = ["BENCHMARK_GATES", "TRAINING_GATES", "encode_many"]
 
 TRAINING_GATES = GateSettings(min_contact_ratio=0.5, max_sites=20)
 """What is worth learning from. Short bonds that exist, as in N2 groups, are let in; a campaign's gates are stricter."""
+BENCHMARK_GATES = GateSettings(
+    min_contact_ratio=0.0,
+    min_volume_ratio=1e-3,
+    max_volume_ratio=1e3,
+    max_sites=24,
+    allow_radioactive=True,
+    allow_noble_gases=True,
+)
+"""Everything that the benchmarks of the field hold, for results that can be compared."""
 CHUNK = 64
 """Crystals that a process is handed at once."""
 

@@ -73,19 +73,15 @@ class Fit:
         TrainingError
             If training diverges.
         """
-        best: Epoch | None = None
-        for epoch in self._trainer.run(on_progress):
-            if epoch.epoch == self._trainer.best_epoch:
-                best = epoch
-            yield epoch
-        self._write(best)
+        yield from self._trainer.run(on_progress)
+        self._write()
 
     @property
     def model_file(self) -> Path:
         """Where the model is written."""
         return self._folder / "model.safetensors"
 
-    def _write(self, best: Epoch | None) -> None:
+    def _write(self) -> None:
         elements = set(self._crystals.known_elements) | set(self._parent.elements if self._parent else ())
         learned, held_out = self._trainer.sizes
         network = self._trainer.best
@@ -95,7 +91,7 @@ class Fit:
             "data": dict(self._data_card) | {"learned": learned, "held_out": held_out},
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "training": asdict(self._settings) | {"objective": asdict(self._objective), "torch": torch.__version__},
-            "metrics": {} if best is None else asdict(best),
+            "metrics": self._trainer.best_metrics,
         }
         GeneratorModel.save(
             self.model_file,

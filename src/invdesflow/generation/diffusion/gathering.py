@@ -11,9 +11,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from invdesflow.errors import ConfigurationError, TrainingError
-from invdesflow.generation.diffusion.dataset import TRAINING_GATES, encode_many
+from invdesflow.generation.diffusion.dataset import BENCHMARK_GATES, TRAINING_GATES, encode_many
 from invdesflow.generation.diffusion.orbits import EncodedCrystals
-from invdesflow.generation.diffusion.sources import SOURCES
+from invdesflow.generation.diffusion.sources import BENCHMARKS, SOURCES
 
 __all__ = ["DataRequest", "gather", "parse_data"]
 
@@ -36,6 +36,7 @@ class DataRequest(BaseModel):
         None, ge=1, description="pass over crystals given in larger cells without a search for a smaller one"
     )
     held_out_templates: tuple[str, ...] = Field((), description="prototypes to leave out, such as 221:abc")
+    only_templates: tuple[str, ...] = Field((), description="the only prototypes to take; none: all")
     tc_min_k: float | None = Field(None, ge=0, description="leave out crystals without a Tc of at least this")
     allow_radioactive: bool = Field(False, description="also learn from elements without a stable isotope")
 
@@ -88,6 +89,8 @@ def _encode(name: str, path: Path, request: DataRequest, processes: int) -> tupl
     if name not in SOURCES:
         raise ConfigurationError(f"there is no data source {name!r}.", f"Use one of {', '.join(SOURCES)}.")
     gates = TRAINING_GATES.model_copy(update={"allow_radioactive": request.allow_radioactive})
+    if name in BENCHMARKS:
+        gates = BENCHMARK_GATES
     encoded, refused = encode_many(
         SOURCES[name](path), gates=gates, most_given_sites=request.most_given_sites, processes=processes
     )
@@ -103,6 +106,8 @@ def _encode(name: str, path: Path, request: DataRequest, processes: int) -> tupl
 def _select(crystals: EncodedCrystals, request: DataRequest) -> EncodedCrystals:
     names = [f"{number}:{letters}" for number, letters in zip(crystals.space_group, crystals.letters, strict=True)]
     keep = ~np.isin(names, request.held_out_templates)
+    if request.only_templates:
+        keep &= np.isin(names, request.only_templates)
     if request.tc_min_k is not None:
         keep &= crystals.tc_k >= request.tc_min_k
     if not keep.any():

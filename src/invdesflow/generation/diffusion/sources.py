@@ -23,7 +23,7 @@ from invdesflow.superconductors.importers.coupling import COMMON_MU_STAR
 from invdesflow.superconductors.importers.refusal import attempt
 from invdesflow.superconductors.importers.source import read_text
 
-__all__ = ["SOURCES", "LabelledCrystal", "read_benchmark"]
+__all__ = ["BENCHMARKS", "SOURCES", "LabelledCrystal", "read_benchmark"]
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,15 @@ def _ours(method: str) -> bool:
     return method.startswith("recomputed")
 
 
+BENCHMARKS = ("perov_5", "carbon_24", "mp_20")
+"""Benchmarks of generative models; as a source each is its training part."""
 SOURCES: Mapping[str, Callable[[Path | str], Iterator[LabelledCrystal | Refusal]]] = MappingProxyType(
     {
         "materials-project": _materials_project,
         "alexandria": partial(_documents, read_alexandria),
         "jarvis": partial(_documents, read_jarvis),
         "folder": partial(_documents, read_folder),
+        **{name: partial(read_benchmark, split="train") for name in BENCHMARKS},
     }
 )
 """Readers of data sets by name; each takes a path, as the importer of that name describes the file."""

@@ -157,9 +157,9 @@ class Trainer:
         return best.eval()
 
     @property
-    def best_epoch(self) -> int:
-        """Number of the best epoch."""
-        return self._progress.best_epoch
+    def best_metrics(self) -> dict[str, float]:
+        """Metrics of the best epoch, as ``metrics.csv`` has them."""
+        return {name: float(value) for name, value in self._rows()[self._progress.best_epoch].items()}
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -287,11 +287,8 @@ class Trainer:
 
     def _write_metrics(self, epoch: Epoch) -> None:
         """Add a row, dropping rows of a run that had come further before it was continued from a checkpoint."""
-        path = self._folder / "metrics.csv"
-        rows: list[dict[str, Any]] = []
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch.epoch]
+        path = self._metrics_file
+        rows = [row for row in self._rows() if int(row["epoch"]) < epoch.epoch]
         rows.append(asdict(epoch))
         partial = path.with_suffix(".partial")
         with partial.open("w", newline="", encoding="utf-8") as file:
@@ -299,6 +296,16 @@ class Trainer:
             writer.writeheader()
             writer.writerows(rows)
         partial.replace(path)
+
+    @property
+    def _metrics_file(self) -> Path:
+        return self._folder / "metrics.csv"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        if not self._metrics_file.exists():
+            return []
+        with self._metrics_file.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
 
     def _identity(self) -> dict[str, Any]:
         """Return what two runs share if one may continue the other."""
