@@ -89,8 +89,10 @@ def test_coverage_is_reported():
     assert summary.elements == Share(count=2, total=2)
     assert summary.compounds == Share(count=0, total=1)
     assert summary.systems == Share(count=2, total=3)  # nothing competes in N-Ti
-    assert summary.complete == Share(count=1, total=1)  # but in all systems below it
+    assert summary.complete == Share(count=0, total=1)
     assert summary.left_out == 7
+    known = summarise_hull(stabilities([fine], [*ELEMENTS, KNOWN]), [*ELEMENTS, KNOWN], left_out=0)
+    assert known.complete == Share(count=1, total=1)
 
 
 def materials_project(path, rows):

@@ -103,6 +103,8 @@ def test_a_folder_of_another_evaluation_is_refused(model, tmp_path):
 def test_nothing_cannot_be_evaluated(model, tmp_path, n):
     with pytest.raises(ConfigurationError, match="cannot be drawn"):
         evaluate_model(model, tmp_path, n=n)
+    with pytest.raises(ConfigurationError, match="cannot be relaxed"):
+        evaluate_model(model, tmp_path, n=1, relax=-1)
 
 
 def test_benchmark(model, crystals, tmp_path):

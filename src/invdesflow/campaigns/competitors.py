@@ -55,7 +55,7 @@ class HullSummary(Metrics):
         description="chemical systems in which a competitor is known, of all within those of the crystals; the others"
         " have no compound in the data set, or none that converged"
     )
-    complete: Share = Field(description="crystals with a competitor in every chemical system below their own")
+    complete: Share = Field(description="crystals with a competitor in every chemical system within their own")
 
 
 def relax_kept(
@@ -187,11 +187,5 @@ def summarise_hull(
         compounds=Share.of(converged[False]),
         left_out=left_out,
         systems=Share(count=len(present), total=len(present | missing)),
-        complete=Share.of(_is_complete(coverage.present, coverage.missing) for coverage in coverages),
+        complete=Share.of(not coverage.missing for coverage in coverages),
     )
-
-
-def _is_complete(present: Sequence[str], missing: Sequence[str]) -> bool:
-    """Tell whether at most the largest system, that of the crystal itself, has no competitor."""
-    largest = max(len(system.split("-")) for system in (*present, *missing))
-    return all(len(system.split("-")) == largest for system in missing)

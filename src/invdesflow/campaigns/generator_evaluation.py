@@ -1,22 +1,17 @@
 """How good a trained generator is: validity, novelty, symmetry and stability of what it draws."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 from pymatgen.core import Composition, Structure
 
-from invdesflow.campaigns.competitors import (
-    HullSummary,
-    find_competitors,
-    relax_kept,
-    stabilities,
-    summarise_hull,
-)
+from invdesflow.campaigns.generator_stability import Drawn, RelaxationEvaluation, relax_drawn
 from invdesflow.campaigns.kept_drawings import draw_kept
 from invdesflow.crystals.writing import structure_to_text
+from invdesflow.errors import ConfigurationError
 from invdesflow.generation.diffusion.conditions import Conditions
 from invdesflow.generation.diffusion.encoding import decode
 from invdesflow.generation.diffusion.model import GeneratorModel
@@ -24,7 +19,6 @@ from invdesflow.generation.diffusion.orbits import EncodedCrystals
 from invdesflow.generation.diffusion.sampling import SamplerSettings
 from invdesflow.generation.evaluation.benchmark import BenchmarkResult, evaluate_benchmark
 from invdesflow.generation.evaluation.shares import Metrics, Share
-from invdesflow.generation.evaluation.stability import Relaxed, StabilityMetrics, assess_stability_metrics
 from invdesflow.generation.evaluation.uniqueness import (
     Newness,
     Novelty,
@@ -36,22 +30,11 @@ from invdesflow.generation.evaluation.validity import Validity, assess_validity
 from invdesflow.generation.known_compounds import shipped_compounds
 from invdesflow.generation.novelty import Crystal, CrystalIndex
 from invdesflow.progress import track
-from invdesflow.relaxation.documents import RelaxationDocument, Subject
-from invdesflow.relaxation.hull import Stability
 from invdesflow.relaxation.potentials import Potential, find_potential
 
-__all__ = ["ModelEvaluation", "RelaxationEvaluation", "evaluate_benchmark_model", "evaluate_model"]
+__all__ = ["ModelEvaluation", "evaluate_benchmark_model", "evaluate_model"]
 
 PUBLISHED_DRAWINGS = 10_000
-
-
-class RelaxationEvaluation(Metrics):
-    """Stability of the first crystals that were drawn."""
-
-    potential: str = Field(description="kind and name of the potential")
-    potential_digest: str = Field(description="SHA-256 of its weights")
-    stability: StabilityMetrics
-    hull: HullSummary
 
 
 class ModelEvaluation(Metrics):
@@ -72,13 +55,6 @@ class ModelEvaluation(Metrics):
     )
     novelty: Novelty
     relaxation: RelaxationEvaluation | None = Field(description="None where nothing was to be relaxed")
-
-
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    index: int
-    structure: Structure
-    intended_space_group: int
 
 
 def evaluate_model(
@@ -132,16 +108,18 @@ def evaluate_model(
     Raises
     ------
     ConfigurationError
-        If `n` is not positive, the conditions cannot be met, a file cannot be read, `output` belongs to another
-        evaluation, or SMACT is not installed.
+        If `n` is not positive or `relax` negative, the conditions cannot be met, a file cannot be read, `output`
+        belongs to another evaluation, or SMACT is not installed.
     PotentialError
         If the potential cannot be loaded.
     """
+    if relax < 0:
+        raise ConfigurationError(f"{relax} crystals cannot be relaxed.", "Ask for none or more.")
     conditions, sampler = conditions or Conditions(), sampler or SamplerSettings()
     path = output / "drawings.jsonl"
     kept = draw_kept(model, conditions, sampler, seed=seed, n=n, path=path)
     drawn = [
-        _Drawn(index, decode(crystal), crystal.template.space_group)
+        Drawn(index, decode(crystal), crystal.template.space_group)
         for index, crystal in enumerate(kept)
         if crystal is not None
     ]
@@ -150,13 +128,13 @@ def evaluate_model(
     known = _known_crystals(training, structures)
     relaxation = None
     if relax:
-        relaxation = _relax(
+        relaxation = relax_drawn(
             drawn[:relax],
             output,
             potential=potential or find_potential(),
             materials_project=materials_project,
             most_competitors=most_competitors,
-            known=known,
+            newness_of=partial(_newness, known=known),
             workers=workers,
         )
     evaluation = ModelEvaluation(
@@ -237,7 +215,7 @@ def _write(path: Path, metrics: Metrics) -> None:
     path.write_text(metrics.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def _write_generated(drawn: Sequence[_Drawn], path: Path) -> None:
+def _write_generated(drawn: Sequence[Drawn], path: Path) -> None:
     frames = (
         structure_to_text(
             one.structure, "extxyz", {"index": one.index, "intended_space_group": one.intended_space_group}
@@ -272,60 +250,3 @@ def _by_compound(found: Newness, structure: Structure) -> Newness:
     crystal = Crystal("", "", structure)
     known = shipped_compounds().has_formula_and_space_group(crystal.formula, crystal.space_group)
     return Newness(found.unique, not known, found.new_composition)
-
-
-def _relax(
-    drawn: Sequence[_Drawn],
-    output: Path,
-    *,
-    potential: Potential,
-    materials_project: Path | None,
-    most_competitors: int,
-    known: list[Crystal] | None,
-    workers: int | None,
-) -> RelaxationEvaluation:
-    """Relax crystals and their competitors, and write the relaxed crystals."""
-    subjects = {Subject(kind="candidate", id=f"drawing {one.index}"): one.structure for one in drawn}
-    systems = {frozenset(element.symbol for element in one.structure.composition) for one in drawn}
-    competitors = find_competitors(systems, potential, materials_project, most_competitors)
-    path = output / "relaxations.jsonl"
-    documents = relax_kept({**subjects, **competitors.crystals}, potential, path, workers=workers)
-    own = [documents[subject] for subject in subjects]
-    rivals = [documents[subject] for subject in competitors.crystals]
-    found = stabilities(own, rivals)
-    _write_relaxed(drawn, own, found, output / "relaxed.extxyz")
-    outcomes = [
-        Relaxed(
-            one.structure,
-            document.final_structure if document.converged else None,
-            stability.e_above_hull_ev_per_atom if stability else None,
-        )
-        for one, document, stability in zip(drawn, own, found, strict=True)
-    ]
-    new = _newness([outcome.relaxed or outcome.generated for outcome in outcomes], known)
-    return RelaxationEvaluation(
-        potential=f"{potential.kind} {potential.model}",
-        potential_digest=potential.digest,
-        stability=assess_stability_metrics(track(outcomes, "matching"), new),
-        hull=summarise_hull(found, rivals, competitors.left_out),
-    )
-
-
-def _write_relaxed(
-    drawn: Sequence[_Drawn], documents: Sequence[RelaxationDocument], found: Sequence[Stability | None], path: Path
-) -> None:
-    """Write where the relaxations ended, converged or not."""
-    frames = []
-    for one, document, stability in zip(drawn, documents, found, strict=True):
-        info: dict[str, object] = {
-            "index": one.index,
-            "intended_space_group": one.intended_space_group,
-            "converged": document.converged,
-            "reason": document.reason,
-            "energy_ev": document.energy_ev,
-            "e_above_hull_ev_per_atom": stability.e_above_hull_ev_per_atom if stability else None,
-            "missing_systems": " ".join(stability.coverage.missing) if stability else None,
-        }
-        known = {name: value for name, value in info.items() if value is not None}
-        frames.append(structure_to_text(document.final_structure, "extxyz", known))
-    path.write_text("".join(frames), encoding="utf-8")
