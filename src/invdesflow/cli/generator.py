@@ -96,7 +96,10 @@ def finetune(
     data: Data,
     output: Output,
     name: Annotated[str, typer.Option(help="Name of the model")] = "superconductors",
-    parent: ModelOption = None,
+    parent: Annotated[
+        Path | None,
+        typer.Option(help="Model to start from; without it, the pre-trained one that ships with InvDesFlow"),
+    ] = None,
     tc_min: Annotated[
         float | None, typer.Option(min=0.0, help="Learn only from crystals with at least this Tc (K)")
     ] = None,
@@ -113,10 +116,11 @@ def finetune(
     """Fine-tune a model; how often which template occurs is then taken from the new data alone."""
     from invdesflow.generation.diffusion.fitting import Fit
     from invdesflow.generation.diffusion.gathering import DataRequest, parse_data
+    from invdesflow.generation.diffusion.model import PRETRAINED_MODEL
     from invdesflow.generation.diffusion.objective import Objective
     from invdesflow.generation.diffusion.training import TrainingSettings
 
-    model = _model(parent)
+    model = _model(parent or PRETRAINED_MODEL)
     request = DataRequest(
         data=parse_data(data),
         most_given_sites=most_given_sites,

@@ -13,12 +13,15 @@ from invdesflow.generation.diffusion.network import Denoiser, NetworkSettings
 from invdesflow.generation.diffusion.prior import TemplatePrior
 from invdesflow.model_files import read_model, write_model
 
-__all__ = ["DEFAULT_MODEL", "GeneratorModel", "new_network"]
+__all__ = ["DEFAULT_MODEL", "PRETRAINED_MODEL", "GeneratorModel", "new_network"]
 
 KIND = "crystal diffusion"
 VERSION = 1
 _WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT_MODEL = _WEIGHTS / "superconductors.safetensors"
+"""Fine-tuned on superconductors."""
+PRETRAINED_MODEL = _WEIGHTS / "crystals.safetensors"
+"""Its parent, pre-trained on general crystals."""
 
 
 @dataclass(frozen=True, eq=False)
