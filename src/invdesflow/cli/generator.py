@@ -195,11 +195,12 @@ def evaluate(
     relax: Annotated[int, typer.Option(min=0, help="So many of them are relaxed and compared with the hull")] = 200,
     tc: Annotated[float | None, typer.Option(help="Tc (K) that is asked for; without it nothing is")] = None,
     training: Annotated[
-        Path | None, typer.Option(help="crystals.npz of the training, to compare structures with")
+        list[Path] | None, typer.Option(help="crystals.npz of a training, to compare structures with; repeat it")
     ] = None,
     materials_project: Annotated[
         Path | None, typer.Option(help="Crystals that compete for the hull (JSON lines)")
     ] = None,
+    competitors: Annotated[int, typer.Option(min=0, help="Most of them that are relaxed")] = 1000,
     model: ModelOption = None,
     steps: Annotated[int, typer.Option(min=2, help="Steps from noise to crystal")] = 50,
     seed: Seed = 0,
@@ -218,8 +219,9 @@ def evaluate(
         seed=seed,
         conditions=_conditions(tc_k=tc),
         sampler=SamplerSettings(steps=steps),
-        training=None if training is None else EncodedCrystals.load(training),
+        training=EncodedCrystals.join([EncodedCrystals.load(path) for path in training]) if training else None,
         materials_project=materials_project,
+        most_competitors=competitors,
     )
     _print_metrics(evaluation.model_dump(mode="json"), json)
 
