@@ -98,7 +98,11 @@ class CandidateDocument(Document):
 
 
 def candidate_document(
-    structure: Structure, origin: Origin, rejections: list[Rejection], novelty: NoveltyResult | None = None
+    structure: Structure,
+    origin: Origin,
+    rejections: list[Rejection],
+    novelty: NoveltyResult | None = None,
+    identifier: str | None = None,
 ) -> CandidateDocument:
     """Describe a crystal as a document: rejected if there is a rejection.
 
@@ -112,6 +116,8 @@ def candidate_document(
         What `invdesflow.generation.gates.check` and the novelty gate say.
     novelty
         Comparison with what is known, where it was made.
+    identifier
+        `candidate_id` of the crystal where the caller has it; to find it takes longer than all the rest.
 
     Raises
     ------
@@ -122,7 +128,7 @@ def candidate_document(
     number, symbol = space_group(structure)
     elements = sorted(element.symbol for element in composition.elements)
     return CandidateDocument(
-        candidate_id=candidate_id(structure),
+        candidate_id=identifier or candidate_id(structure),
         structure=structure,
         reduced_formula=composition.reduced_formula,
         anonymous_formula=composition.anonymized_formula,

@@ -222,7 +222,7 @@ class GenerationRound(Generic[P]):
                 self._batch.add(crystal)
             else:
                 rejections = [duplicate]
-        document = candidate_document(proposal.structure, origin, rejections, novelty)
+        document = candidate_document(proposal.structure, origin, rejections, novelty, proposal.candidate_id)
         return document.model_copy(update={"provenance": self._provenance})
 
     def _origin(self, proposal: P) -> Origin:
