@@ -91,7 +91,7 @@ def evaluate_rediscovery(
         raise ConfigurationError(
             f"{samples} samples of {len(crystals)} crystals cannot be drawn.", "Ask for one or more of both."
         )
-    settings = sampler or SamplerSettings(composed_share=COMPOSED_SHARE)
+    settings = sampler or SamplerSettings(composed_share=COMPOSED_SHARE, chunk=samples)
     settings = settings.model_copy(update={"chunk": samples})
     asked = {
         question: _samples(model, crystals, output / file, question=question, seed=seed, settings=settings)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from invdesflow.generation.diffusion.orbits import EncodedCrystals
     from invdesflow.generation.diffusion.proposals import DrawnCrystal
 
+_MANY = 256
+"""Crystals drawn together where thousands are wanted: the more there are, the more alike are those of one batch."""
+
 app = typer.Typer(help="The generator: draw crystals, train and evaluate the model.", no_args_is_help=True)
 
 SAMPLE_COLUMNS = {
@@ -218,7 +221,7 @@ def evaluate(
         relax=relax,
         seed=seed,
         conditions=_conditions(tc_k=tc),
-        sampler=SamplerSettings(steps=steps),
+        sampler=SamplerSettings(steps=steps, chunk=_MANY),
         training=EncodedCrystals.join([EncodedCrystals.load(path) for path in training]) if training else None,
         materials_project=materials_project,
         most_competitors=competitors,
@@ -252,7 +255,7 @@ def benchmark(
         output,
         n=n,
         seed=seed,
-        sampler=SamplerSettings(steps=steps),
+        sampler=SamplerSettings(steps=steps, chunk=_MANY),
         fingerprinted=fingerprinted,
         processes=processes,
     )

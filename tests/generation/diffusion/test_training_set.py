@@ -93,7 +93,7 @@ def test_no_crystals_are_refused():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("field", ["choices"])
+@pytest.mark.parametrize("field", ["choices", "lattice"])
 def test_numbers_that_are_not_finite_are_refused_by_name(crystals, field, value):
     names = ["first", "second", "third"]
     encoded = EncodedCrystals.of([encode(crystal) for crystal in crystals[-3:]], [1.0] * 3, names, names)

@@ -1,8 +1,10 @@
 """Draw crystals: from noise to orbits, in batches of similar size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
 from itertools import count, pairwise
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +28,9 @@ from invdesflow.generation.diffusion.templates import Template
 
 __all__ = ["Sampler", "SamplerSettings"]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 class SamplerSettings(BaseModel):
     """How crystals are drawn."""
@@ -43,12 +48,27 @@ class SamplerSettings(BaseModel):
         0.0, ge=0, le=1, description="share of templates composed from the table of Wyckoff positions"
     )
     chunk: int = Field(
-        256,
+        64,
         ge=1,
         description="crystals that are drawn together; the first comes when all are done",
     )
     most_pairs: int = Field(3000, ge=1, description="size of a batch: pairs of an orbit and an atom")
     device: str = Field("cpu", description="where to run the network, as torch names it")
+
+
+def _one_thread(work: Callable[P, R]) -> Callable[P, R]:
+    """Let torch work with one thread: for matrices as small as ours, more are many times slower."""
+
+    @wraps(work)
+    def alone(*arguments: P.args, **options: P.kwargs) -> R:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return work(*arguments, **options)
+        finally:
+            torch.set_num_threads(threads)
+
+    return alone
 
 
 @dataclass(frozen=True)
@@ -120,6 +140,7 @@ class Sampler:
         return drawn
 
     @torch.no_grad()
+    @_one_thread
     def _batch(self, templates: Sequence[Template], random: np.random.Generator) -> list[OrbitCrystal | None]:
         device = self._settings.device
         generator = torch.Generator().manual_seed(int(random.integers(2**62)))

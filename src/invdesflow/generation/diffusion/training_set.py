@@ -73,16 +73,18 @@ class TrainingSet:
             choices.append(crystal.alternatives)
         if not templates:
             raise TrainingError("there are no crystals to learn from.", "Give files that hold crystals.")
-        lattice = components_of(np.asarray(crystals.lattice, np.float64))
-        finite = np.isfinite(lattice).all(1) & np.array([all(np.isfinite(u).all() for u in own) for own in choices])
+        cells = np.asarray(crystals.lattice, np.float64)
+        finite = np.isfinite(cells).all((1, 2)) & ~np.isinf(crystals.tc_k)
+        finite &= np.array([all(np.isfinite(u).all() for u in own) for own in choices])
         if not finite.all():
             first = crystals.ids[int(np.argmin(finite))]
             raise TrainingError(
                 f"{int((~finite).sum())} crystals hold numbers that are not finite (first: {first}).",
                 "Remove them from the training data.",
             )
-        cells = [template.arrays() for template in templates]
-        atoms = np.array([cell.n_atoms / abs(np.linalg.det(cell.primitive)) for cell in cells])
+        lattice = components_of(cells)
+        arrays = [template.arrays() for template in templates]
+        atoms = np.array([own.n_atoms / abs(np.linalg.det(own.primitive)) for own in arrays])
         lattice[:, 5] -= np.log(atoms) / 3
         return cls(templates, elements, choices, lattice, np.asarray(crystals.tc_k, float), list(crystals.formulas))
 
