@@ -30,6 +30,7 @@ app.add_typer(generator.app, name="generator")
 
 def main() -> None:
     """Run the command line; every error of ours is one line and a code that is not 0."""
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # it prints on its own what also reaches us as an exception
     try:
         app()
     except InvDesFlowError as error:
