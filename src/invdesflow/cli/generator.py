@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -56,7 +56,7 @@ def train(
     epochs: Epochs = 40,
     learning_rate: LearningRate = 1e-3,
     predict: Annotated[
-        str, typer.Option(help="clean or noise: what the network predicts of types and lattice")
+        Literal["clean", "noise"], typer.Option(help="What the network predicts of types and lattice")
     ] = "clean",
     width: Annotated[int, typer.Option(min=1, help="Length of the node vectors")] = 256,
     layers: Annotated[int, typer.Option(min=1, help="Message-passing layers")] = 4,
@@ -69,17 +69,12 @@ def train(
     processes: Processes = 1,
 ) -> None:
     """Train a new model; the same command continues a training that was interrupted."""
-    from invdesflow.errors import ConfigurationError
     from invdesflow.generation.diffusion.fitting import Fit
     from invdesflow.generation.diffusion.gathering import DataRequest, parse_data
     from invdesflow.generation.diffusion.network import NetworkSettings
     from invdesflow.generation.diffusion.objective import Objective
     from invdesflow.generation.diffusion.training import TrainingSettings
 
-    if predict not in ("clean", "noise"):
-        raise ConfigurationError(f"{predict!r} cannot be predicted.", "Use clean or noise.")
-    # With mean squared errors the types need DiffCSP's weight of 20.
-    objective = Objective(predict="noise", types=20.0) if predict == "noise" else Objective()
     request = DataRequest(
         data=parse_data(data),
         most_given_sites=most_given_sites,
@@ -91,7 +86,10 @@ def train(
     )
     crystals, card = _gather(request, output, processes)
     start = NetworkSettings(width=width, layers=layers)
-    _run(Fit(name, crystals, card, output, settings=settings, objective=objective, start=start), output)
+    _run(
+        Fit(name, crystals, card, output, settings=settings, objective=Objective.predicting(predict), start=start),
+        output,
+    )
 
 
 @app.command()
@@ -134,9 +132,13 @@ def finetune(
     settings = TrainingSettings(
         epochs=epochs, learning_rate=learning_rate, seed=seed, device=device, mixed_precision=mixed_precision
     )
-    objective = Objective(predict="noise", types=20.0) if model.predict == "noise" else Objective()
     crystals, card = _gather(request, output, processes)
-    _run(Fit(name, crystals, card, output, settings=settings, objective=objective, start=model), output)
+    _run(
+        Fit(
+            name, crystals, card, output, settings=settings, objective=Objective.predicting(model.predict), start=model
+        ),
+        output,
+    )
 
 
 @app.command()
