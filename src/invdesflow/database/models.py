@@ -14,6 +14,7 @@ COLLECTION_MODELS = {
     "candidates": "invdesflow.generation.documents:CandidateDocument",
     "relaxations": "invdesflow.relaxation.documents:RelaxationDocument",
     "screenings": "invdesflow.screening.documents:ScreeningDocument",
+    "phonons": "invdesflow.screening.phonon_documents:PhononDocument",
     "campaigns": "invdesflow.database.campaign:CampaignDocument",
     "summary": "invdesflow.database.summary:SummaryDocument",
 }

@@ -21,6 +21,7 @@ _PACKAGES = (
     "deepmd-kit",
     "jobflow",
     "atomate2",
+    "phonopy",
 )
 
 
