@@ -97,6 +97,11 @@ def test_a_second_program_finds_the_same_frequencies_with_two_elements(tmp_path)
     theirs.read(acoustic=True)
     thz = theirs.band_structure(grid(n)[1:], verbose=False) / (units._hplanck / units._e * 1e12)
     assert ours.spectrum.highest_thz == pytest.approx(thz.max(), rel=5e-3)
+    at_gamma = theirs.band_structure([[0, 0, 0]], verbose=False)[0] / (units._hplanck / units._e * 1e12)
+    gamma = harmonic_phonons(crystal(atoms), EMT(), PhononSettings(min_length=1.0, displacement=0.01)).spectrum
+    optical = at_gamma[np.abs(at_gamma) > 0.1]
+    assert len(optical) == 3
+    assert [gamma.lowest_thz, gamma.highest_thz] == pytest.approx([optical.min(), optical.max()], rel=1e-2)
 
 
 def test_energies_give_the_same_frequency():
