@@ -9,6 +9,7 @@ import spglib
 from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 
+from invdesflow.crystals.spglib_search import found
 from invdesflow.errors import StructureError
 
 __all__ = ["Symmetry", "conventional", "primitive", "space_group", "symmetry_of"]
@@ -136,7 +137,7 @@ class _Shape:
 
 @lru_cache(maxsize=4096)
 def _symmetry(lattice: bytes, positions: bytes, kinds: tuple[int, ...]) -> Symmetry:
-    dataset = spglib.get_symmetry_dataset(_cell(lattice, positions, kinds), symprec=SYMPREC)
+    dataset = found(spglib.get_symmetry_dataset, _cell(lattice, positions, kinds), symprec=SYMPREC)
     if dataset is None:
         raise StructureError("The symmetry of the structure cannot be found.", "Check it for overlapping atoms.")
     return Symmetry(
@@ -152,7 +153,9 @@ def _symmetry(lattice: bytes, positions: bytes, kinds: tuple[int, ...]) -> Symme
 def _standard_cell(
     lattice: bytes, positions: bytes, kinds: tuple[int, ...], to_primitive: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[int, ...]]:
-    standard = spglib.standardize_cell(_cell(lattice, positions, kinds), to_primitive=to_primitive, symprec=SYMPREC)
+    standard = found(
+        spglib.standardize_cell, _cell(lattice, positions, kinds), to_primitive=to_primitive, symprec=SYMPREC
+    )
     if standard is None:
         raise StructureError("The symmetry of the structure cannot be found.", "Check it for overlapping atoms.")
     return standard[0], standard[1], tuple(int(kind) for kind in standard[2])

@@ -8,6 +8,7 @@ import spglib
 from ase import Atoms
 from numpy.typing import NDArray
 
+from invdesflow.crystals.spglib_search import found
 from invdesflow.errors import StructureError
 
 __all__ = [
@@ -68,7 +69,7 @@ def symmetry_dataset(atoms: Atoms, symprec: float) -> spglib.SpglibDataset:
     """
     cell = (atoms.cell[:], atoms.get_scaled_positions(wrap=False), atoms.numbers)
     try:
-        dataset = spglib.get_symmetry_dataset(cell, symprec=symprec)
+        dataset = found(spglib.get_symmetry_dataset, cell, symprec=symprec)
     except spglib.SpglibError as error:
         raise StructureError(f"The symmetry cannot be found: {error}.", "Check for overlapping atoms.") from error
     if dataset is None:  # how spglib reports errors depends on the environment

@@ -7,6 +7,7 @@ import spglib
 from numpy.typing import NDArray
 from pymatgen.core import Element, Lattice, Structure
 
+from invdesflow.crystals.spglib_search import found
 from invdesflow.crystals.wyckoff import OriginShift, WyckoffPosition, space_group_table
 from invdesflow.errors import StructureError
 from invdesflow.generation.diffusion.orbits import OrbitCrystal
@@ -85,7 +86,9 @@ def _standardise(structure: Structure, symprec: float) -> _Standard:
     if not structure.is_ordered:
         raise StructureError("A disordered structure has no orbits of elements.", "Give an ordered approximant.")
     numbers = [site.specie.Z for site in structure]
-    dataset = spglib.get_symmetry_dataset((structure.lattice.matrix, structure.frac_coords, numbers), symprec=symprec)
+    dataset = found(
+        spglib.get_symmetry_dataset, (structure.lattice.matrix, structure.frac_coords, numbers), symprec=symprec
+    )
     if dataset is None:
         raise StructureError("The symmetry of the structure cannot be found.", "Check it for overlapping atoms.")
     # Atoms of the standard cell and of the input are brought together by the primitive cell, which both map to.

@@ -8,6 +8,7 @@ import spglib
 from pydantic import Field
 from pymatgen.core import Structure
 
+from invdesflow.crystals.spglib_search import found
 from invdesflow.errors import StructureError
 from invdesflow.generation.evaluation.shares import Metrics, Share
 from invdesflow.generation.novelty import Crystal, CrystalIndex, Known, assess
@@ -123,5 +124,5 @@ def _space_group(structure: Structure, symprec: float) -> int | None:
         return None  # spglib would end the whole process
     numbers = [site.specie.Z for site in structure]
     cell = (structure.lattice.matrix, structure.frac_coords, numbers)
-    dataset = spglib.get_symmetry_dataset(cell, symprec=symprec)
+    dataset = found(spglib.get_symmetry_dataset, cell, symprec=symprec)
     return None if dataset is None else int(dataset.number)
