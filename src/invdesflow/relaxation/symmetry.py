@@ -68,11 +68,8 @@ def symmetry_dataset(atoms: Atoms, symprec: float) -> spglib.SpglibDataset:
         If spglib finds none, because atoms overlap for example.
     """
     cell = (atoms.cell[:], atoms.get_scaled_positions(wrap=False), atoms.numbers)
-    try:
-        dataset = found(spglib.get_symmetry_dataset, cell, symprec=symprec)
-    except spglib.SpglibError as error:
-        raise StructureError(f"The symmetry cannot be found: {error}.", "Check for overlapping atoms.") from error
-    if dataset is None:  # how spglib reports errors depends on the environment
+    dataset = found(spglib.get_symmetry_dataset, cell, symprec=symprec)
+    if dataset is None:
         raise StructureError("The symmetry cannot be found.", "Check for overlapping atoms.")
     return dataset
 
