@@ -10,7 +10,7 @@ from invdesflow.database.documents import Document, content_hash
 from invdesflow.relaxation.potentials import Kind, Potential
 from invdesflow.relaxation.relaxation import RelaxationResult, RelaxationSettings
 
-__all__ = ["RelaxationDocument", "Subject", "relaxation_id"]
+__all__ = ["PotentialReference", "RelaxationDocument", "Subject", "calculation_id", "relaxation_id"]
 
 
 class Subject(BaseModel):
@@ -34,11 +34,11 @@ class PotentialReference(BaseModel):
     digest: str = Field(description="SHA-256 of the weights file")
 
 
-def relaxation_id(structure: Structure, potential: Potential, settings: RelaxationSettings) -> str:
-    """Identify a relaxation by its question: the crystal as given, the weights and the settings."""
+def calculation_id(prefix: str, structure: Structure, potential: Potential, settings: BaseModel) -> str:
+    """Identify a calculation with a potential by its question: the crystal as given, the weights and the settings."""
     crystal = structure_to_dict(structure)
     return content_hash(
-        "rlx",
+        prefix,
         {
             "lattice": crystal["lattice"]["matrix"],
             "sites": [[site["label"], *site["abc"]] for site in crystal["sites"]],
@@ -46,6 +46,11 @@ def relaxation_id(structure: Structure, potential: Potential, settings: Relaxati
             "settings": settings.model_dump(),
         },
     )
+
+
+def relaxation_id(structure: Structure, potential: Potential, settings: RelaxationSettings) -> str:
+    """Identify a relaxation."""
+    return calculation_id("rlx", structure, potential, settings)
 
 
 class RelaxationDocument(Document):

@@ -5,9 +5,9 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, model_validator
 from pymatgen.core import Structure
 
-from invdesflow.crystals.field import CrystalField, structure_to_dict
-from invdesflow.database.documents import Document, content_hash
-from invdesflow.relaxation.documents import PotentialReference
+from invdesflow.crystals.field import CrystalField
+from invdesflow.database.documents import Document
+from invdesflow.relaxation.documents import PotentialReference, calculation_id
 from invdesflow.relaxation.potentials import Potential
 from invdesflow.screening.phonon_spectrum import Spectrum
 from invdesflow.screening.phonons import PhononResult, PhononSettings, Verdict
@@ -17,16 +17,7 @@ __all__ = ["PhononDocument", "phonon_id"]
 
 def phonon_id(structure: Structure, potential: Potential, settings: PhononSettings) -> str:
     """Identify a phonon calculation by its question: the relaxed crystal, the weights and the settings."""
-    crystal = structure_to_dict(structure)
-    return content_hash(
-        "ph",
-        {
-            "lattice": crystal["lattice"]["matrix"],
-            "sites": [[site["label"], *site["abc"]] for site in crystal["sites"]],
-            "potential": potential.digest,
-            "settings": settings.model_dump(),
-        },
-    )
+    return calculation_id("ph", structure, potential, settings)
 
 
 class PhononDocument(Document):
