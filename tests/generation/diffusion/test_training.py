@@ -5,6 +5,7 @@ import dataclasses
 import signal
 import subprocess
 import sys
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -155,6 +156,22 @@ def test_other_crystals_are_refused(training_set, tmp_path):
     next(trainer(training_set, tmp_path).run())
     with pytest.raises(TrainingError, match="other settings or other crystals"):
         trainer(training_set.subset(np.arange(len(training_set) - 5)), tmp_path)
+
+
+def test_as_many_other_crystals_are_refused(training_set, tmp_path):
+    next(trainer(training_set, tmp_path).run())
+    with pytest.raises(TrainingError, match="other crystals"):
+        trainer(dataclasses.replace(training_set, lattice=training_set.lattice + 0.01), tmp_path)
+
+
+def test_another_parent_is_refused(training_set, network, tmp_path):
+    first = network.float()
+    other = deepcopy(first)
+    torch.nn.init.ones_(other.no_label)
+    next(trainer(training_set, tmp_path, network=deepcopy(first)).run())
+    with pytest.raises(TrainingError, match="another parent"):
+        trainer(training_set, tmp_path, network=other)
+    trainer(training_set, tmp_path, network=first)
 
 
 def test_how_often_checkpoints_are_written_may_change(training_set, tmp_path):

@@ -1,6 +1,7 @@
 """Train a denoiser: resumable to the bit, averaged weights, early stopping on crystals held out by formula."""
 
 import csv
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -139,6 +140,7 @@ class Trainer:
             )
         torch.manual_seed(settings.seed)
         self._network = self._initial(network).to(settings.device)
+        self._start = _digest(self._network)
         self._averaged = AveragedModel(self._network, avg_fn=partial(_average, settings.average))
         self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
         self._statistics = LatticeStatistics(
@@ -317,7 +319,8 @@ class Trainer:
             },
             "objective": asdict(self._objective),
             "network": asdict(self._network.settings),
-            "crystals": list(self.sizes),
+            "crystals": [self._train.digest, self._validation.digest],
+            "start": self._start,
         }
 
     def _save_checkpoint(self) -> None:
@@ -339,13 +342,21 @@ class Trainer:
         checkpoint = torch.load(path, weights_only=True, map_location=self._settings.device)
         if checkpoint["identity"] != self._identity():
             raise TrainingError(
-                f"{path} belongs to a training with other settings or other crystals.",
+                f"{path} belongs to a training with other settings or other crystals, or from another parent.",
                 "Give another folder, or remove the checkpoint to start afresh.",
             )
         self._network.load_state_dict(checkpoint["network"])
         self._averaged.load_state_dict(checkpoint["averaged"])
         self._optimizer.load_state_dict(checkpoint["optimizer"])
         self._progress = _Progress(**checkpoint["progress"])
+
+
+def _digest(network: Denoiser) -> str:
+    """Return the SHA-256 of the weights."""
+    content = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        content.update(name.encode() + tensor.cpu().numpy().tobytes())
+    return content.hexdigest()
 
 
 def _average(decay: float, averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:

@@ -92,6 +92,14 @@ class TrainingSet:
         return len(self.templates)
 
     @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything that is learned."""
+        content = hashlib.sha256(repr([(one.space_group, one.letters) for one in self.templates]).encode())
+        for array in (self.lattice, self.tc_k, *self.elements, *(choices for own in self.choices for choices in own)):
+            content.update(np.ascontiguousarray(array).tobytes())
+        return content.hexdigest()
+
+    @cached_property
     def n_atoms(self) -> NDArray[np.int64]:
         """Atoms in the primitive cells; shape (n,)."""
         return np.array([template.arrays().n_atoms for template in self.templates])
