@@ -56,7 +56,7 @@ def test_accepted_and_refused_crystals_are_stored_with_where_they_come_from(data
     assert output.record.entered == 5 + sum(output.record.rejected.values())
 
     model = GeneratorModel.load(Path(maker.model))
-    drawn = islice(draw_crystals(Sampler(model, CONDITIONS, STEPS), round_seed(3, 0)), output.record.entered)
+    drawn = islice(draw_crystals(Sampler(model, CONDITIONS, STEPS), round_seed(3, 0), 1000), output.record.entered)
     for crystal in drawn:
         document = documents[crystal.candidate_id]
         origin = next(origin for origin in document.origins if origin.index == crystal.index)
@@ -94,8 +94,8 @@ def test_another_round_draws_other_crystals(database, maker):
 def killed_after(count):
     """Return a drawing that is interrupted after some crystals."""
 
-    def draw(sampler, seed):
-        yield from islice(draw_crystals(sampler, seed), count)
+    def draw(sampler, seed, most):
+        yield from islice(draw_crystals(sampler, seed, most), count)
         raise KeyboardInterrupt
 
     return draw

@@ -40,6 +40,8 @@ class Drawing:
         What the gates refused so far, with the reasons.
     repeated
         How often a crystal was drawn again.
+    unusable
+        Drawings that did not stay finite, or whose atoms lie on top of each other.
     """
 
     def __init__(self, sampler: Sampler, number: int, seed: int, gates: GateSettings | None) -> None:
@@ -51,6 +53,7 @@ class Drawing:
         self._gates = gates
         self.refused: list[tuple[DrawnCrystal, list[Rejection]]] = []
         self.repeated = 0
+        self.unusable = 0
 
     def __iter__(self) -> Iterator[DrawnCrystal]:
         """Draw.
@@ -61,15 +64,9 @@ class Drawing:
             If hardly any drawing passes.
         """
         accepted: set[str] = set()
-        for crystal in draw_crystals(self._sampler, self._seed):
-            if len(accepted) == self._number:
-                return
-            if crystal.index >= self._number * MOST_DRAWINGS_PER_CRYSTAL:
-                raise ConfigurationError(
-                    f"Only {len(accepted)} of {self._number} crystals passed in {crystal.index} drawings: "
-                    f"{self.summary()}",
-                    "Ask for fewer crystals, or loosen the conditions.",
-                )
+        most = self._number * MOST_DRAWINGS_PER_CRYSTAL
+        for usable, crystal in enumerate(draw_crystals(self._sampler, self._seed, most)):
+            self.unusable = crystal.index - usable
             rejections = check(crystal.structure, self._gates, crystal.intended_space_group) if self._gates else []
             if rejections:
                 self.refused.append((crystal, rejections))
@@ -78,9 +75,16 @@ class Drawing:
             else:
                 accepted.add(crystal.candidate_id)
                 yield crystal
+                if len(accepted) == self._number:
+                    return
+        raise ConfigurationError(
+            f"Only {len(accepted)} of {self._number} crystals passed in {most} drawings: {self.summary()}",
+            "Ask for fewer crystals, or loosen the conditions.",
+        )
 
     def summary(self) -> str:
         """Say in one line what was not taken."""
         gates = Counter(rejections[0].gate for _, rejections in self.refused)
         parts = [f"{count} by {gate}" for gate, count in gates.most_common()]
-        return f"{len(self.refused)} refused ({', '.join(parts) or 'none'}), {self.repeated} drawn again."
+        refused = f"{len(self.refused)} refused ({', '.join(parts) or 'none'})"
+        return f"{refused}, {self.repeated} drawn again, {self.unusable} unusable."

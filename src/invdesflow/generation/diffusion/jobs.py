@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from jobflow import job
@@ -80,7 +79,7 @@ class GenerateMaker(SettingsMaker):
         seed = round_seed(self.seed, campaign_round)
         most = self.n_candidates * _DRAWINGS_PER_CANDIDATE
         with Database() as database:
-            drawn = islice(draw_crystals(sampler, seed), most)
+            drawn = draw_crystals(sampler, seed, most)
             origin = partial(_origin, model=model, seed=seed, conditions=self.conditions)
             generation = GenerationRound(database, campaign, campaign_round, self.gates, origin)
             output = generation.run(self.name, drawn, self.n_candidates)

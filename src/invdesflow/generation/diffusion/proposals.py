@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from pymatgen.core import Structure
 
@@ -41,13 +42,24 @@ class DrawnCrystal:
         return self.orbits.template.space_group
 
 
-def draw_crystals(sampler: Sampler, seed: int) -> Iterator[DrawnCrystal]:
-    """Yield crystals without end.
+def draw_crystals(sampler: Sampler, seed: int, most: int) -> Iterator[DrawnCrystal]:
+    """Yield crystals.
 
+    Parameters
+    ----------
+    sampler
+        What draws.
+    seed
+        Seed of its sequence.
+    most
+        Drawings after which it ends, whatever came of them.
+
+    Notes
+    -----
     Drawings that did not stay finite, and those whose atoms lie on top of each other so that no symmetry and hence no
     identifier exists, are passed over; their places in the sequence stay empty, so that `index` counts them.
     """
-    for index, orbits in enumerate(sampler.draw(seed)):
+    for index, orbits in enumerate(islice(sampler.draw(seed), most)):
         if orbits is None:
             continue
         structure = decode(orbits)
