@@ -182,7 +182,7 @@ def test_how_often_checkpoints_are_written_may_change(training_set, tmp_path):
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_something_has_to_be_learned_and_something_held_out(training_set, tmp_path, share):
-    with pytest.raises(TrainingError, match="cannot be split by formula"):
+    with pytest.raises(TrainingError, match="cannot be split"):
         trainer(training_set, tmp_path, TrainingSettings(validation_share=share))
 
 

@@ -83,6 +83,14 @@ def test_formulas_are_held_out_whole(training_set):
     assert len(training_set.split(1.0)[0]) == 0
 
 
+def test_crystals_of_one_composition_are_split_one_by_one(training_set):
+    carbons = dataclasses.replace(training_set, formulas=["C"] * len(training_set))
+    learned, held = carbons.split(0.3)
+    assert len(learned) + len(held) == len(carbons)
+    assert 0 < len(held) < len(learned)
+    assert np.array_equal(carbons.split(0.3)[1].lattice, held.lattice)
+
+
 def test_known_elements(training_set, crystals):
     assert set(training_set.known_elements) == {site.specie.Z for crystal in crystals for site in crystal}
 

@@ -107,7 +107,7 @@ class Trainer:
     Parameters
     ----------
     crystals
-        What to learn from; the validation part is split off by formula.
+        What to learn from; the validation part is split off as `TrainingSet.split` does.
     folder
         Where the files go. If it holds a checkpoint of the same run, training continues there.
     settings, objective
@@ -135,7 +135,7 @@ class Trainer:
         self._train, self._validation = crystals.split(settings.validation_share)
         if not (len(self._train) and len(self._validation)):
             raise TrainingError(
-                f"{len(crystals)} crystals cannot be split by formula: one part has to be learned from, one held out.",
+                f"{len(crystals)} crystals cannot be split: one part has to be learned from, one held out.",
                 "Give more crystals, or another validation_share.",
             )
         torch.manual_seed(settings.seed)

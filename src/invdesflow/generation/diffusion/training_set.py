@@ -140,8 +140,13 @@ class TrainingSet:
         )
 
     def split(self, share: float) -> tuple[Self, Self]:
-        """Split by formula into a part to learn from and one, about `share`, to validate on; the same in every run."""
-        held = np.array([_place(formula) < share for formula in self.formulas])
+        """Split by formula into a part to learn from and one, about `share`, to validate on; the same in every run.
+
+        A set of one composition, such as the carbons, is split by crystal.
+        """
+        one_composition = len(set(self.formulas)) == 1
+        keys = [cell.tobytes().hex() for cell in self.lattice] if one_composition else self.formulas
+        held = np.array([_place(key) < share for key in keys])
         return self.subset(np.flatnonzero(~held)), self.subset(np.flatnonzero(held))
 
     def batch(
@@ -185,6 +190,6 @@ class TrainingSet:
         return frames.to(device), state, torch.from_numpy(label_of(self.tc_k[indices])).float().to(device)
 
 
-def _place(formula: str) -> float:
-    """Return a number in [0, 1) that belongs to the formula."""
-    return int.from_bytes(hashlib.blake2b(formula.encode(), digest_size=6).digest(), "big") / 2**48
+def _place(key: str) -> float:
+    """Return a number in [0, 1) that belongs to the key."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=6).digest(), "big") / 2**48
