@@ -13,8 +13,9 @@ pytest.importorskip("sklearn", reason="scikit-learn (the train extra) is not ins
 from invdesflow.errors import ModelError
 from invdesflow.screening.elements import periodic_table
 from invdesflow.screening.tc_baseline import TcBaseline
-from invdesflow.screening.training.electron_phonon_data import Compound, fold_of, read_alexandria, read_jarvis
+from invdesflow.screening.training.electron_phonon_data import Compound, read_alexandria, read_jarvis
 from invdesflow.screening.training.evaluation import report
+from invdesflow.screening.training.splits import fold_of
 from invdesflow.screening.training.tc_baseline import Recipe, build_table, cross_validate, train
 
 METALS = ("Al", "Ti", "V", "Cr", "Zr", "Nb", "Mo", "Ta", "W", "Re", "Ru", "Rh", "Pd", "Cu", "Ag")

@@ -1,5 +1,8 @@
 """CHGNet for relaxation: energy, forces and stress from one backward pass."""
 
+import contextlib
+import io
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +12,16 @@ from chgnet.model.dynamics import CHGNetCalculator
 from chgnet.model.model import BatchedGraph, CHGNet
 from pymatgen.io.ase import AseAtomsAdaptor
 
-__all__ = ["RelaxationCHGNetCalculator"]
+__all__ = ["RelaxationCHGNetCalculator", "read_chgnet"]
+
+
+def read_chgnet(weights: Path | str) -> CHGNet:
+    """Read a CHGNet checkpoint without unpickling code, ready to predict."""
+    state = torch.load(weights, map_location="cpu", weights_only=True)["model"]
+    mlp_out_bias = any(".mlp_out." in name and name.endswith(".bias") for name in state["state_dict"])  # up to 0.2.0
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints a banner; stdout belongs to results
+        model = CHGNet.from_dict(state, mlp_out_bias=mlp_out_bias)
+    return model.eval().requires_grad_(False)
 
 
 class RelaxationCHGNetCalculator(CHGNetCalculator):  # type: ignore[misc] # chgnet is not typed
@@ -29,12 +41,7 @@ class RelaxationCHGNetCalculator(CHGNetCalculator):  # type: ignore[misc] # chgn
     implemented_properties = ("energy", "free_energy", "forces", "stress")
 
     def __init__(self, weights: str, **kwargs: Any) -> None:
-        state = torch.load(weights, map_location="cpu", weights_only=True)["model"]
-        mlp_out_bias = any(
-            ".mlp_out." in name and name.endswith(".bias") for name in state["state_dict"]
-        )  # up to 0.2.0
-        model = CHGNet.from_dict(state, mlp_out_bias=mlp_out_bias)
-        super().__init__(model=model.eval().requires_grad_(False), **kwargs)
+        super().__init__(model=read_chgnet(weights), **kwargs)
 
     def calculate(
         self, atoms: Atoms, properties: list[str] | None = None, system_changes: list[str] = all_changes

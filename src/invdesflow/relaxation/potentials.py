@@ -15,7 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from invdesflow.errors import PotentialError
 
-__all__ = ["Device", "Kind", "Potential", "calculator_specification", "find_potential", "load_calculator"]
+__all__ = [
+    "Device",
+    "Kind",
+    "Potential",
+    "calculator_specification",
+    "find_potential",
+    "load_calculator",
+    "weights_path",
+]
 
 Kind = Literal["CHGNet", "SevenNet", "DeePMD"]
 Device = Literal["cpu", "cuda"]
@@ -110,12 +118,7 @@ def calculator_specification(potential: Potential, device: Device = "cpu") -> tu
     PotentialError
         If package or weights are missing, or the weights are not those of the digest.
     """
-    path = _weights_file(potential.kind, potential.model)
-    if _digest(path) != potential.digest:
-        raise PotentialError(
-            f"The weights of {potential.kind} {potential.model} have changed since they were described.",
-            "Use the same version of the file everywhere, or start afresh with the new one.",
-        )
+    path = weights_path(potential)
     if potential.kind == "CHGNet":
         chgnet = {"@module": "invdesflow.relaxation.chgnet", "@callable": "RelaxationCHGNetCalculator"}
         return chgnet, {"weights": str(path), "use_device": device}
@@ -151,6 +154,23 @@ def load_calculator(potential: Potential, device: Device = "cpu") -> Calculator:
     name, arguments = calculator_specification(potential, device)
     with _loading(potential.kind, potential.model):
         return ase_calculator(name, **arguments)
+
+
+def weights_path(potential: Potential) -> Path:
+    """Return where the weights of a potential are on this machine.
+
+    Raises
+    ------
+    PotentialError
+        If they are missing, or are not those of the digest.
+    """
+    path = _weights_file(potential.kind, potential.model)
+    if _digest(path) != potential.digest:
+        raise PotentialError(
+            f"The weights of {potential.kind} {potential.model} have changed since they were described.",
+            "Use the same version of the file everywhere, or start afresh with the new one.",
+        )
+    return path
 
 
 def _weights_file(kind: Kind, model: str) -> Path:

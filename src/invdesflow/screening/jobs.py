@@ -29,7 +29,8 @@ from invdesflow.screening.gates import (
     passes,
     tc_gate,
 )
-from invdesflow.screening.tc_baseline import TcBaseline, TcPrediction
+from invdesflow.screening.predictions import TcPrediction
+from invdesflow.screening.tc_baseline import TcBaseline
 
 __all__ = ["ScreenMaker", "ScreeningOutput", "ScreeningSubject", "screen"]
 

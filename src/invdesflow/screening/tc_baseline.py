@@ -15,9 +15,10 @@ from invdesflow.screening.domain import TrainingDomain
 from invdesflow.screening.elements import ElementTable
 from invdesflow.screening.features import FEATURES_VERSION, crystal_features
 from invdesflow.screening.perceptron import PerceptronCommittee
+from invdesflow.screening.predictions import TcPrediction
 from invdesflow.screening.tree_ensemble import TreeEnsemble
 
-__all__ = ["KIND", "MEMBERS", "VERSION", "FeatureScale", "TcBaseline", "TcPrediction", "critical_temperature"]
+__all__ = ["KIND", "MEMBERS", "VERSION", "FeatureScale", "TcBaseline", "critical_temperature"]
 
 KIND = "tc-baseline"
 VERSION = 1
@@ -27,35 +28,6 @@ MEMBERS = ("domain", "trees", "networks")
 CLIP = 6.0  # standard deviations; keeps the perceptrons from running away on a single strange feature
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TcPrediction:
-    """What the model says of one crystal; all numbers are None where `reason` says why.
-
-    Parameters
-    ----------
-    tc_k, tc_std_k
-        Tc and the half width of its 68 % interval, K.
-    lambda_
-        Electron-phonon coupling strength.
-    omega_log_mev
-        Logarithmic average phonon frequency, meV.
-    domain_distance
-        Distance to the training set; above 1 is outside.
-    in_domain
-        Whether the distance is at most 1.
-    reason
-        Why there is no prediction.
-    """
-
-    tc_k: float | None
-    tc_std_k: float | None
-    lambda_: float | None
-    omega_log_mev: float | None
-    domain_distance: float | None
-    in_domain: bool
-    reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,9 +13,8 @@ from pymatgen.core import Lattice, Structure
 from invdesflow.eliashberg.formulas import KELVIN_PER_MEV
 from invdesflow.errors import ModelError
 
-__all__ = ["FOLDS", "Compound", "fold_of", "read_alexandria", "read_jarvis"]
+__all__ = ["Compound", "read_alexandria", "read_jarvis"]
 
-FOLDS = 5
 LARGEST_LAMBDA, SMALLEST_OMEGA_MEV = 3.5, 4.0
 """Beyond these a lattice is on the verge of instability, and its harmonic coupling says nothing."""
 
@@ -45,11 +43,6 @@ class Compound:
     tc_k: float = nan
     dos_per_atom: float = nan
     debye_k: float = nan
-
-
-def fold_of(formula: str) -> int:
-    """Return the cross-validation fold of a reduced formula: its SHA-256 modulo the number of folds."""
-    return int(hashlib.sha256(formula.encode()).hexdigest(), 16) % FOLDS
 
 
 def read_alexandria(path: Path) -> Iterator[Compound]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from sklearn.metrics import average_precision_score
 
 from invdesflow.screening.tc_baseline import critical_temperature, tc_width
-from invdesflow.screening.training.electron_phonon_data import FOLDS
+from invdesflow.screening.training.splits import FOLDS
 
 __all__ = ["MU_STAR", "OutOfFold", "calibrate", "print_results", "report"]
 

@@ -29,15 +29,10 @@ from invdesflow.screening.tc_baseline import (
     element_fractions,
     network_inputs,
 )
-from invdesflow.screening.training.electron_phonon_data import (
-    FOLDS,
-    Compound,
-    fold_of,
-    read_alexandria,
-    read_jarvis,
-)
+from invdesflow.screening.training.electron_phonon_data import Compound, read_alexandria, read_jarvis
 from invdesflow.screening.training.evaluation import MU_STAR, OutOfFold, calibrate, print_results, report
 from invdesflow.screening.training.fitting import fit_domain, fit_networks, fit_trees
+from invdesflow.screening.training.splits import FOLDS, fold_of
 from invdesflow.screening.tree_ensemble import TreeEnsemble
 
 __all__ = ["Recipe", "TrainingTable", "build_table", "cross_validate", "train"]
