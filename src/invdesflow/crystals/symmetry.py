@@ -1,6 +1,6 @@
 """Space group, orbits and standard cells of a crystal; remembered, because substitution keeps the shape."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Self
 
@@ -34,6 +34,9 @@ class Symmetry:
         Indices of one atom of the input for every atom of the primitive cell; shape (n_primitive,).
     primitive_lattice
         Rows are the vectors of a primitive cell in the orientation of the input, in Angstrom; shape (3, 3).
+    rotations, translations
+        Operations of the input cell on fractional coordinates, x -> W x + w; shapes (n_operations, 3, 3) and
+        (n_operations, 3).
     """
 
     number: int
@@ -41,6 +44,8 @@ class Symmetry:
     orbits: NDArray[np.int_]
     primitive_atoms: NDArray[np.int_]
     primitive_lattice: NDArray[np.float64]
+    rotations: NDArray[np.int_]
+    translations: NDArray[np.float64]
 
 
 def symmetry_of(structure: Structure) -> Symmetry:
@@ -62,9 +67,7 @@ def symmetry_of(structure: Structure) -> Symmetry:
     """
     shape = _Shape.of(structure)
     found = _symmetry(shape.lattice, shape.positions, shape.kinds)
-    return Symmetry(
-        found.number, found.symbol, found.orbits, found.primitive_atoms, found.primitive_lattice * shape.scale
-    )
+    return replace(found, primitive_lattice=found.primitive_lattice * shape.scale)
 
 
 def space_group(structure: Structure) -> tuple[int, str]:
@@ -146,6 +149,8 @@ def _symmetry(lattice: bytes, positions: bytes, kinds: tuple[int, ...]) -> Symme
         orbits=np.asarray(dataset.crystallographic_orbits),
         primitive_atoms=np.unique(dataset.mapping_to_primitive, return_index=True)[1],
         primitive_lattice=np.asarray(dataset.primitive_lattice, dtype=float),
+        rotations=np.asarray(dataset.rotations, dtype=np.int_),
+        translations=np.asarray(dataset.translations, dtype=float),
     )
 
 
