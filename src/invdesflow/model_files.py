@@ -11,10 +11,21 @@ from numpy.typing import NDArray
 
 from invdesflow.errors import ModelError
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["read_card", "read_model", "write_file", "write_model"]
 
 Arrays = dict[str, NDArray[Any]]
 REINSTALL = "Install the package again, or train the model again as its card says."
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read the card of a model and check that the weights beside it are those that it names.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or cannot be read, or the SHA-256 is not that of the card.
+    """
+    return _read(path)[1]
 
 
 def read_model(path: Path, kind: str, version: int) -> tuple[Arrays, dict[str, Any]]:
@@ -39,17 +50,22 @@ def read_model(path: Path, kind: str, version: int) -> tuple[Arrays, dict[str, A
     """
     from safetensors.numpy import load
 
+    weights, card = _read(path)
+    if (card.get("kind"), card.get("version")) != (kind, version):
+        found = f"{card.get('kind')} version {card.get('version')}"
+        raise ModelError(f"the model {path} is {found}; {kind} version {version} is needed.", REINSTALL)
+    return load(weights), card
+
+
+def _read(path: Path) -> tuple[bytes, dict[str, Any]]:
     try:
         card: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         weights = path.read_bytes()
     except (OSError, ValueError) as error:
         raise ModelError(f"the model {path} cannot be read: {error}.", REINSTALL) from error
-    if (card.get("kind"), card.get("version")) != (kind, version):
-        found = f"{card.get('kind')} version {card.get('version')}"
-        raise ModelError(f"the model {path} is {found}; {kind} version {version} is needed.", REINSTALL)
     if hashlib.sha256(weights).hexdigest() != card.get("sha256"):
         raise ModelError(f"the weights {path} do not match the SHA-256 of their card.", REINSTALL)
-    return load(weights), card
+    return weights, card
 
 
 def write_model(path: Path, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> str:
@@ -58,8 +74,13 @@ def write_model(path: Path, arrays: Mapping[str, NDArray[Any]], card: Mapping[st
 
     weights = save({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())})
     digest = hashlib.sha256(weights).hexdigest()
+    write_file(path, weights, dict(card) | {"sha256": digest})
+    return digest
+
+
+def write_file(path: Path, weights: bytes, card: Mapping[str, Any]) -> None:
+    """Write weights and their card as they are."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(weights)
-    text = json.dumps(dict(card) | {"sha256": digest}, indent=1, sort_keys=True, allow_nan=False)
+    text = json.dumps(dict(card), indent=1, sort_keys=True, allow_nan=False)
     path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
-    return digest

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 from pymongo import IndexModel, MongoClient
 from pymongo.errors import OperationFailure
 
+from invdesflow.database.blobs import Blobs
 from invdesflow.database.collection import Collection
 from invdesflow.database.documents import Document
 from invdesflow.database.failures import driver_errors
@@ -141,6 +142,11 @@ class Database:
     def summary(self) -> Collection[SummaryDocument]:
         """The flat documents that people query."""
         return self.collection(SummaryDocument)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """What is too large for a document."""
+        return Blobs(self.raw, self.store_file.additional_stores["data"].collection_name, self.address)
 
     def candidates(
         self, *, sort: str = "tc", limit: int = 0, **filters: Unpack[CandidateFilterFields]

@@ -15,6 +15,7 @@ COLLECTION_MODELS = {
     "relaxations": "invdesflow.relaxation.documents:RelaxationDocument",
     "screenings": "invdesflow.screening.documents:ScreeningDocument",
     "phonons": "invdesflow.screening.phonon_documents:PhononDocument",
+    "models": "invdesflow.registry.documents:ModelDocument",
     "campaigns": "invdesflow.database.campaign:CampaignDocument",
     "summary": "invdesflow.database.summary:SummaryDocument",
 }

@@ -51,7 +51,7 @@ def write_untrained_generator(path: Path) -> Path:
         predict="clean",
         prior=training_set.prior(),
         elements=training_set.known_elements,
-        card={"name": "untrained generator", "metrics": {}},
+        card={"model_id": "untrained generator", "metrics": {}},
     )
     return path
 

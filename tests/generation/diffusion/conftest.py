@@ -92,5 +92,5 @@ def small_model(training_set) -> GeneratorModel:
     made = Denoiser(SMALL_NETWORK, torch.from_numpy(statistics.mean), torch.from_numpy(statistics.spread))
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    card = {"name": "untrained", "version": 1}
+    card = {"model_id": "untrained", "version": 1}
     return GeneratorModel(made.eval(), "clean", training_set.prior(), training_set.known_elements, card, "0" * 64)

@@ -23,7 +23,7 @@ def path(small_model, tmp_path):
         predict="noise",
         prior=small_model.prior,
         elements=small_model.elements,
-        card={"name": "small", "version": 0, "data": "a few crystals"},
+        card={"model_id": "small", "version": 0, "data": "a few crystals"},
     )
     return path
 
@@ -92,7 +92,7 @@ def test_truncated_weights(path):
 def test_another_version_or_kind(path, field, value):
     card = json.loads(path.with_suffix(".json").read_text())
     path.with_suffix(".json").write_text(json.dumps(card | {field: value}))
-    assert "crystal diffusion version 1 is needed" in refusal(path)
+    assert "generator version 1 is needed" in refusal(path)
 
 
 def test_a_missing_array(path):

@@ -86,7 +86,7 @@ class Fit:
         learned, held_out = self._trainer.sizes
         network = self._trainer.best
         card = {
-            "name": self._name,
+            "model_id": self._name,
             "parent": self._parent.digest if self._parent else None,
             "data": dict(self._data_card) | {"learned": learned, "held_out": held_out},
             "parameters": sum(parameter.numel() for parameter in network.parameters()),

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from jobflow import job
 
 from invdesflow.database import Database
 from invdesflow.errors import CampaignError
 from invdesflow.generation.diffusion.conditions import Conditions
-from invdesflow.generation.diffusion.model import DEFAULT_MODEL, GeneratorModel
+from invdesflow.generation.diffusion.model import KIND, SHIPPED, GeneratorModel
 from invdesflow.generation.diffusion.proposals import DrawnCrystal, draw_crystals
 from invdesflow.generation.diffusion.sampling import Sampler, SamplerSettings
 from invdesflow.generation.documents import Generator, Origin
@@ -17,6 +16,7 @@ from invdesflow.generation.gates import GateSettings
 from invdesflow.generation.jobs import round_seed
 from invdesflow.generation.rounds import GenerationOutput, GenerationRound
 from invdesflow.makers import SettingsMaker
+from invdesflow.registry.registry import Registry
 
 __all__ = ["GenerateMaker"]
 
@@ -42,7 +42,7 @@ class GenerateMaker(SettingsMaker):
     seed
         Seed of the campaign; every round draws from a sequence of its own.
     model
-        File of a trained model; none is the one that ships with the package.
+        Name of a model of the registry, or file of one; none is the promoted one.
     conditions
         What is asked of the crystals.
     sampler
@@ -74,11 +74,11 @@ class GenerateMaker(SettingsMaker):
         """
         if self.n_candidates < 1:
             raise CampaignError(f"{self.n_candidates} candidates cannot be drawn.", "Set n_candidates to 1 or more.")
-        model = GeneratorModel.load(DEFAULT_MODEL if self.model is None else Path(self.model))
-        sampler = Sampler(model, self.conditions, self.sampler)
         seed = round_seed(self.seed, campaign_round)
         most = self.n_candidates * _DRAWINGS_PER_CANDIDATE
         with Database() as database:
+            model = GeneratorModel.load(Registry(database, {KIND: SHIPPED}).find(KIND, self.model))
+            sampler = Sampler(model, self.conditions, self.sampler)
             drawn = draw_crystals(sampler, seed, most)
             origin = partial(_origin, model=model, seed=seed, conditions=self.conditions)
             generation = GenerationRound(database, campaign, campaign_round, self.gates, origin)

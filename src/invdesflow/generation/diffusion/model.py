@@ -13,15 +13,16 @@ from invdesflow.generation.diffusion.network import Denoiser, NetworkSettings
 from invdesflow.generation.diffusion.prior import TemplatePrior
 from invdesflow.model_files import read_model, write_model
 
-__all__ = ["DEFAULT_MODEL", "PRETRAINED_MODEL", "GeneratorModel", "new_network"]
+__all__ = ["DEFAULT_MODEL", "KIND", "PRETRAINED_MODEL", "SHIPPED", "GeneratorModel", "new_network"]
 
-KIND = "crystal diffusion"
+KIND = "generator"
 VERSION = 1
 _WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT_MODEL = _WEIGHTS / "superconductors.safetensors"
 """Fine-tuned on superconductors."""
 PRETRAINED_MODEL = _WEIGHTS / "crystals.safetensors"
 """Its parent, pre-trained on general crystals."""
+SHIPPED = (DEFAULT_MODEL, PRETRAINED_MODEL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,7 @@ class GeneratorModel:
     @property
     def name(self) -> str:
         """Name of the model, as its card has it."""
-        return str(self.card["name"])
+        return str(self.card["model_id"])
 
     @classmethod
     def load(cls, path: Path = DEFAULT_MODEL) -> Self:
