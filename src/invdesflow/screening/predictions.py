@@ -20,9 +20,11 @@ class TcPrediction:
     domain_distance
         Distance to the training set; above 1 is outside.
     in_domain
-        Whether the distance is at most 1.
+        Whether the distance is at most 1 and the members of the ensemble agree.
     reason
         Why there is no prediction.
+    disagreement
+        Standard deviation of ln lambda among the members of the ensemble; None for a model that is not one.
     """
 
     tc_k: float | None
@@ -32,6 +34,7 @@ class TcPrediction:
     domain_distance: float | None
     in_domain: bool
     reason: str | None = None
+    disagreement: float | None = None
 
 
 @dataclass(frozen=True)

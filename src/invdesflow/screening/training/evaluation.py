@@ -1,5 +1,6 @@
-"""How good the baseline Tc model is on formulas that it has not seen."""
+"""How good a Tc model of trees and networks is on formulas that it has not seen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,22 @@ from sklearn.metrics import average_precision_score
 from invdesflow.screening.tc_baseline import critical_temperature, tc_width
 from invdesflow.screening.training.splits import FOLDS
 
-__all__ = ["MU_STAR", "OutOfFold", "calibrate", "print_results", "report"]
+__all__ = [
+    "MU_STAR",
+    "OutOfFold",
+    "calibrate",
+    "log_figures",
+    "print_results",
+    "report",
+    "tc_figures",
+    "tc_from_logs",
+    "tc_from_roots",
+]
 
 MU_STAR = 0.10
 ONE_SIGMA, TWO_SIGMA = 0.6827, 0.9545
 LARGEST_STRETCH = 50.0
+SUPERCONDUCTOR_K = 5.0
 
 FloatArray = NDArray[np.float64]
 
@@ -31,8 +43,8 @@ class OutOfFold:
         As in the training table.
     taught
         Rows that the models of the other folds were trained on, and that the intervals are calibrated on.
-    trees, networks
-        Outputs of each member, shape (samples, members, outputs).
+    parts
+        Tc by parts of the model, K: name -> shape (samples,).
     mean, spread
         Averages of ln lambda and ln omega_log, and standard deviation of ln lambda among the members.
     distance
@@ -44,8 +56,7 @@ class OutOfFold:
     folds: NDArray[np.intp]
     benchmark: NDArray[np.bool_]
     taught: NDArray[np.bool_]
-    trees: FloatArray
-    networks: FloatArray
+    parts: Mapping[str, FloatArray]
     mean: FloatArray
     spread: FloatArray
     distance: FloatArray
@@ -81,6 +92,11 @@ class OutOfFold:
 def tc_from_logs(logs: FloatArray) -> FloatArray:
     """Tc in K at mu* = 0.10 from ln lambda and ln omega_log (meV), shape (samples,)."""
     return critical_temperature(np.exp(logs[:, 0]), np.exp(logs[:, 1]), MU_STAR)
+
+
+def tc_from_roots(roots: FloatArray) -> FloatArray:
+    """Tc in K from sqrt(Tc); a negative root means none."""
+    return np.maximum(roots, 0.0) ** 2
 
 
 def calibrate(held_out: OutOfFold) -> dict[str, float]:
@@ -124,33 +140,47 @@ def report(held_out: OutOfFold) -> dict[str, float]:
     truth = held_out.tc_k[rows]
     means = [held_out.tc_k[held_out.taught & (held_out.folds != fold)].mean() for fold in range(FOLDS)]
     constant = np.array(means)[held_out.folds]
-    committee = held_out.networks.mean(axis=1)
     predictions = {
         "mean of the training set": constant,
         "formula with the true lambda and omega_log": tc_from_logs(held_out.targets),
-        "trees": tc_from_logs(held_out.trees.mean(axis=1)),
-        "networks": tc_from_logs(committee),
-        "networks, Tc directly": np.maximum(committee[:, 2], 0.0) ** 2,
+        **held_out.parts,
         "model": held_out.predicted_tc,
     }
     figures: dict[str, float] = {"rows": float(rows.sum())}
     for name, tc in predictions.items():
-        figures |= {f"{name}: {key}": value for key, value in _errors(truth, tc[rows]).items()}
-    error = np.abs(held_out.mean - held_out.targets[:, :2])[rows].mean(axis=0)
-    figures |= {"model: MAE of ln lambda": float(error[0]), "model: MAE of ln omega_log": float(error[1])}
+        figures |= {f"{name}: {key}": value for key, value in tc_figures(truth, tc[rows]).items()}
+    logs = log_figures(held_out.targets[rows], held_out.mean[rows])
+    figures |= {f"model: {key}": value for key, value in logs.items()}
     if not rows.all():
         for name in ("mean of the training set", "model"):
-            errors = _errors(held_out.tc_k[~rows], predictions[name][~rows])
+            errors = tc_figures(held_out.tc_k[~rows], predictions[name][~rows])
             figures |= {f"{name}, other set: {key}": value for key, value in errors.items()}
     return figures | coverage(held_out)
 
 
-def _errors(truth: FloatArray, tc: FloatArray) -> dict[str, float]:
+def tc_figures(truth: FloatArray, tc: FloatArray) -> dict[str, float]:
+    """Return errors of Tc (K), average precisions, and precision and recall of those predicted above 5 K."""
     figures = {"MAE (K)": float(np.abs(tc - truth).mean()), "bias (K)": float((tc - truth).mean())}
     for limit in (5.0, 15.0):
         if (truth > limit).any():
             figures[f"AP Tc > {limit:g} K"] = float(average_precision_score(truth > limit, tc))
+    chosen, right = tc > SUPERCONDUCTOR_K, truth > SUPERCONDUCTOR_K
+    if chosen.any() and right.any():
+        figures["precision at 5 K"] = float(right[chosen].mean())
+        figures["recall at 5 K"] = float(chosen[right].mean())
     return figures
+
+
+def log_figures(targets: FloatArray, logs: FloatArray) -> dict[str, float]:
+    """Return the errors of ln lambda and ln omega_log (meV), and of lambda and omega_log themselves."""
+    error = np.abs(logs[:, :2] - targets[:, :2]).mean(axis=0)
+    natural = np.abs(np.exp(logs[:, :2]) - np.exp(targets[:, :2])).mean(axis=0)
+    return {
+        "MAE of ln lambda": float(error[0]),
+        "MAE of ln omega_log": float(error[1]),
+        "MAE of lambda": float(natural[0]),
+        "MAE of omega_log (meV)": float(natural[1]),
+    }
 
 
 def print_results(results: dict[str, dict[str, float]]) -> None:

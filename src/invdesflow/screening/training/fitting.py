@@ -53,7 +53,9 @@ def fit_trees(features: FloatArray, targets: FloatArray, trees: int, seed: int) 
     return forest_arrays(forest.fit(features, targets))
 
 
-def fit_networks(inputs: FloatArray, targets: FloatArray, members: int, seed: int) -> PerceptronCommittee:
+def fit_networks(
+    inputs: NDArray[np.floating[Any]], targets: FloatArray, members: int, seed: int, epochs: int = EPOCHS
+) -> PerceptronCommittee:
     """Train perceptrons on several targets at once; a target that is NaN does not count.
 
     Parameters
@@ -66,6 +68,8 @@ def fit_networks(inputs: FloatArray, targets: FloatArray, members: int, seed: in
         Number of perceptrons; they differ in their start and the order of the samples.
     seed
         Seed of the first one.
+    epochs
+        Passes over the samples.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def fit_networks(inputs: FloatArray, targets: FloatArray, members: int, seed: in
     mean, deviation = np.nanmean(targets, axis=0), np.nanstd(targets, axis=0)
     x = torch.tensor(inputs, dtype=torch.float32)
     y = torch.tensor((targets - mean) / deviation, dtype=torch.float32)
-    states = [_train_network(x, y, seed + member) for member in range(members)]
+    states = [_train_network(x, y, seed + member, epochs) for member in range(members)]
     weights = [np.stack([state[layer][0] for state in states]) for layer in range(len(LAYERS) + 1)]
     biases = [np.stack([state[layer][1] for state in states]) for layer in range(len(LAYERS) + 1)]
     weights[-1] = weights[-1] * deviation
@@ -86,7 +90,7 @@ def fit_networks(inputs: FloatArray, targets: FloatArray, members: int, seed: in
     )
 
 
-def _train_network(x: torch.Tensor, y: torch.Tensor, seed: int) -> list[tuple[FloatArray, FloatArray]]:
+def _train_network(x: torch.Tensor, y: torch.Tensor, seed: int, epochs: int) -> list[tuple[FloatArray, FloatArray]]:
     torch.manual_seed(seed)
     sizes = (x.shape[1], *LAYERS)
     modules: list[torch.nn.Module] = []
@@ -97,9 +101,9 @@ def _train_network(x: torch.Tensor, y: torch.Tensor, seed: int) -> list[tuple[Fl
     filled = torch.where(known, y, torch.zeros_like(y))
     weight = known * torch.tensor(TASK_WEIGHTS)
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    steps = EPOCHS * -(-len(x) // BATCH)
+    steps = epochs * -(-len(x) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.1)
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         for batch in torch.split(torch.randperm(len(x)), BATCH):
             loss = torch.nn.functional.smooth_l1_loss(network(x[batch]), filled[batch], beta=0.5, reduction="none")
             optimiser.zero_grad()

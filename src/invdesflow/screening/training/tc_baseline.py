@@ -30,7 +30,15 @@ from invdesflow.screening.tc_baseline import (
     network_inputs,
 )
 from invdesflow.screening.training.electron_phonon_data import Compound, read_alexandria, read_jarvis
-from invdesflow.screening.training.evaluation import MU_STAR, OutOfFold, calibrate, print_results, report
+from invdesflow.screening.training.evaluation import (
+    MU_STAR,
+    OutOfFold,
+    calibrate,
+    print_results,
+    report,
+    tc_from_logs,
+    tc_from_roots,
+)
 from invdesflow.screening.training.fitting import fit_domain, fit_networks, fit_trees
 from invdesflow.screening.training.splits import FOLDS, fold_of
 from invdesflow.screening.tree_ensemble import TreeEnsemble
@@ -183,7 +191,13 @@ def cross_validate(table: TrainingTable, recipe: Recipe, taught: NDArray[np.bool
         distance[held_out] = domain.distance(members.scale.standardise(table.features[held_out]))
     mean, spread = combine(trees, networks[:, :, :2], recipe.tree_share)
     labels = (table.tc_k, table.targets, table.folds, table.benchmark, taught)
-    return OutOfFold(*labels, trees, networks, mean, spread, distance)
+    committee = networks.mean(axis=1)
+    parts = {
+        "trees": tc_from_logs(trees.mean(axis=1)),
+        "networks": tc_from_logs(committee),
+        "networks, Tc directly": tc_from_roots(committee[:, 2]),
+    }
+    return OutOfFold(*labels, parts, mean, spread, distance)
 
 
 def train(

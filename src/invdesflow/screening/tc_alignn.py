@@ -1,0 +1,229 @@
+"""The Tc model of the screening: lambda and omega_log by ALIGNN and perceptrons, Tc by Allen and Dynes' formula."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from maggma.utils import grouper
+from numpy.typing import NDArray
+from pymatgen.core import Structure
+
+from invdesflow.errors import ModelError
+from invdesflow.model_files import read_model
+from invdesflow.screening.alignn_inputs import CrystalInputs, Featuriser, InputScale
+from invdesflow.screening.alignn_network import AlignnNetwork
+from invdesflow.screening.description import CrystalDescription
+from invdesflow.screening.domain import TrainingDomain
+from invdesflow.screening.perceptron import PerceptronCommittee
+from invdesflow.screening.predictions import TcPrediction
+from invdesflow.screening.tc_baseline import critical_temperature, tc_width
+
+__all__ = ["KIND", "VERSION", "WEIGHTS", "Member", "TcAlignn", "combine"]
+
+KIND = "tc"
+VERSION = 1
+WEIGHTS = Path(__file__).parent / "weights" / "tc_alignn.safetensors"
+_BATCH = 128
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Member:
+    """An ALIGNN network, and perceptrons that learned from the same crystals.
+
+    Attributes
+    ----------
+    network
+        ALIGNN; its outputs are standardised.
+    scale
+        Of its inputs, and of those of the perceptrons.
+    output_mean, output_scale
+        Of its outputs, shape (outputs,).
+    perceptrons
+        They see the features of the whole crystal alone, and give the same outputs.
+    """
+
+    network: AlignnNetwork
+    scale: InputScale
+    output_mean: FloatArray
+    output_scale: FloatArray
+    perceptrons: PerceptronCommittee
+
+    @torch.no_grad()
+    def predict(self, inputs: Sequence[CrystalInputs], elements: NDArray[np.float32]) -> FloatArray:
+        """Return the `OUTPUTS` of ALIGNN and then of each perceptron, shape (crystals, 1 + perceptrons, outputs)."""
+        pieces = [self.network(*self.scale.tensors(piece, elements)).numpy() for piece in grouper(inputs, _BATCH)]
+        graph = np.concatenate(pieces).astype(np.float64) * self.output_scale + self.output_mean
+        return np.concatenate([graph[:, None], self.perceptrons.predict(self.scale.crystals(inputs))], axis=1)
+
+    def stored(self) -> "Member":
+        """Return the member as it comes back from its arrays, in which the weights have 16 bits."""
+        return self.from_arrays(self.to_arrays(), self.network.describe())
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays to store, by name."""
+        arrays: dict[str, NDArray[Any]] = {"output_mean": self.output_mean, "output_scale": self.output_scale}
+        arrays |= {f"scale.{name}": array for name, array in vars(self.scale).items()}
+        arrays |= {f"network.{name}": array.astype(np.float16) for name, array in self.network.to_arrays().items()}
+        committee = self.perceptrons.to_arrays()
+        return arrays | {f"perceptrons.{name}": array.astype(np.float16) for name, array in committee.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], shape: Mapping[str, Any]) -> "Member":
+        """Rebuild a member from its arrays and the shape of its network."""
+        return cls(
+            network=AlignnNetwork.from_arrays(_part(arrays, "network"), shape),
+            scale=InputScale(**_part(arrays, "scale")),
+            output_mean=arrays["output_mean"],
+            output_scale=arrays["output_scale"],
+            perceptrons=PerceptronCommittee.from_arrays(_part(arrays, "perceptrons")),
+        )
+
+
+def combine(outputs: FloatArray, alignn_share: float) -> tuple[FloatArray, FloatArray]:
+    """Average ALIGNN and the perceptrons.
+
+    Parameters
+    ----------
+    outputs
+        Of ALIGNN and then of each perceptron, shape (crystals, 1 + perceptrons, outputs).
+    alignn_share
+        Weight of ALIGNN; the perceptrons share the rest.
+
+    Returns
+    -------
+    mean, spread
+        Shape (crystals, outputs) and, for ln lambda, (crystals,): standard deviation among those averaged.
+    """
+    count = outputs.shape[1] - 1
+    weights = np.array([alignn_share] + [(1.0 - alignn_share) / count] * count)
+    mean = np.einsum("cmo,m->co", outputs, weights)
+    deviation = outputs[:, :, 0] - mean[:, :1]
+    return mean, np.sqrt(deviation**2 @ weights)
+
+
+class TcAlignn:
+    """Members that each learned from all folds of the training set but one.
+
+    Parameters
+    ----------
+    arrays
+        Arrays of the weights file.
+    card
+        Card of the weights file.
+
+    Raises
+    ------
+    ModelError
+        If arrays or entries of the card are missing, or the features are of another version.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
+        try:
+            self.model_id, self.version, self.digest = str(card["model_id"]), int(card["version"]), str(card["sha256"])
+            self.card = dict(card)
+            self.featuriser = Featuriser.from_card(card["inputs"], arrays["element_table"])
+            self.elements = arrays["element_features"]
+            shape = card["network"]
+            self.members = [Member.from_arrays(_part(arrays, f"member{k}"), shape) for k in range(card["members"])]
+            self._alignn_share = float(card["alignn_share"])
+            self._residual = float(card["calibration"]["residual_log_lambda"])
+            self._stretch = float(card["calibration"]["stretch_68"])
+            self._disagreement = float(card["domain"]["largest_disagreement"])
+            self._scale = InputScale(**_part(arrays, "scale"))
+            self._domain = TrainingDomain.from_arrays(_part(arrays, "domain"))
+        except KeyError as error:
+            raise ModelError(f"the model lacks {error.args[0]}.", "Install the package again.") from error
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "TcAlignn":
+        """Load the shipped model, or the one at `path`.
+
+        Raises
+        ------
+        ModelError
+            If a file is missing, damaged or of another version.
+        """
+        return cls(*read_model(path or WEIGHTS, KIND, VERSION))
+
+    def predict(
+        self,
+        structures: Sequence[Structure],
+        descriptions: Sequence[CrystalDescription | str],
+        mu_star: float = 0.10,
+    ) -> list[TcPrediction]:
+        """Predict Tc at a Coulomb pseudopotential.
+
+        Parameters
+        ----------
+        structures
+            Crystals.
+        descriptions
+            What CHGNet says of each of them, or the reason why there is nothing.
+        mu_star
+            Coulomb pseudopotential, dimensionless.
+
+        Returns
+        -------
+        list of TcPrediction
+            One for each structure in order; one that cannot be predicted has a reason.
+        """
+        predictions: list[TcPrediction] = []
+        for piece in grouper(zip(structures, descriptions, strict=True), _BATCH):
+            rows = [self.featuriser.inputs(*pair) for pair in piece]
+            known = [row for row in rows if not isinstance(row, str)]
+            found = iter(self._predict(known, mu_star) if known else [])
+            predictions += [_refused(row) if isinstance(row, str) else next(found) for row in rows]
+        return predictions
+
+    def outputs(self, inputs: Sequence[CrystalInputs]) -> FloatArray:
+        """Return what each member gives, shape (members, crystals, 1 + perceptrons, outputs)."""
+        return np.array([member.predict(inputs, self.elements) for member in self.members])
+
+    def average(self, outputs: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Average what `outputs` returns.
+
+        Returns
+        -------
+        mean
+            Shape (crystals, outputs).
+        spread
+            Standard deviation of ln lambda within a member, as the intervals were calibrated with, (crystals,).
+        disagreement
+            Standard deviation of ln lambda among the members, shape (crystals,).
+        """
+        parts = [combine(one, self._alignn_share) for one in outputs]
+        means = np.array([mean for mean, _ in parts])
+        spread = np.sqrt(np.mean([spread**2 for _, spread in parts], axis=0))
+        return means.mean(axis=0), spread, means[:, :, 0].std(axis=0)
+
+    def width(self, mean: FloatArray, spread: FloatArray, mu_star: float) -> FloatArray:
+        """Return the half width of the interval that covers 68 % (K), shape (crystals,)."""
+        return tc_width(mean, self._stretch * np.hypot(spread, self._residual), mu_star)
+
+    def _predict(self, inputs: Sequence[CrystalInputs], mu_star: float) -> list[TcPrediction]:
+        mean, spread, disagreement = self.average(self.outputs(inputs))
+        coupling, frequency = np.exp(mean[:, 0]), np.exp(mean[:, 1])
+        tc = critical_temperature(coupling, frequency, mu_star)
+        width = self.width(mean, spread, mu_star)
+        distance = self._domain.distance(self._scale.features(inputs))
+        inside = (distance <= 1.0) & (disagreement <= self._disagreement)
+        columns = (tc, width, coupling, frequency, distance, inside, disagreement)
+        return [
+            TcPrediction(*(float(v) for v in values[:5]), bool(values[5]), None, float(values[6]))
+            for values in zip(*columns, strict=True)
+        ]
+
+
+def _refused(reason: str) -> TcPrediction:
+    return TcPrediction(None, None, None, None, None, False, reason)
+
+
+def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays whose names begin with a prefix and a dot, without it."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
