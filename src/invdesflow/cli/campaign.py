@@ -1,4 +1,4 @@
-"""`invdesflow discover`, `report`, `submit`, `recipe`: running campaigns and looking at them."""
+"""`invdesflow discover`, `submit`, `recipe`: running campaigns."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,13 +7,13 @@ import typer
 
 from invdesflow.cli.candidates import TABLE_COLUMNS, row_of
 from invdesflow.cli.output import JsonFlag, print_json, print_table, say
+from invdesflow.cli.report import ReportOption, write_report
 
 if TYPE_CHECKING:
     from invdesflow.database.database import Database
     from invdesflow.database.stages import StageRecord
 
 RecipeArgument = Annotated[Path, typer.Argument(help="Recipe, such as flows/discovery.yaml")]
-ReportOption = Annotated[Path | None, typer.Option("--report", help="Where to write the report (HTML)")]
 
 recipe_app = typer.Typer(help="Recipes: check them, describe their parameters.", no_args_is_help=True)
 
@@ -21,7 +21,6 @@ recipe_app = typer.Typer(help="Recipes: check them, describe their parameters.",
 def add_commands(app: typer.Typer) -> None:
     """Register the commands of this file."""
     app.command()(discover)
-    app.command()(report)
     app.command()(submit)
     app.add_typer(recipe_app, name="recipe")
 
@@ -43,7 +42,7 @@ def discover(
         number = run_campaign(database, parsed)
         stages = get_campaign(database, parsed.campaign).rounds[number].stages
         ranked = _ranking(database, parsed.campaign, limit)
-        written = _write_report(database, parsed.campaign, report_path)
+        written = write_report(database, parsed.campaign, report_path)
         total = database.summary.count({"campaigns": parsed.campaign})
         passed = database.summary.count({"campaigns": parsed.campaign, "rejected": False, "stage": "screened"})
     if json:
@@ -54,17 +53,6 @@ def discover(
     for stage in stages:
         say(_account(stage))
     say(f"Round {number} is complete. The campaign holds {total} candidates, of which {passed} passed every gate.")
-    say(f"Report: {written}")
-
-
-def report(
-    campaign: Annotated[str, typer.Argument(help="Name of the campaign")], report_path: ReportOption = None
-) -> None:
-    """Write the report of a campaign as one HTML file."""
-    from invdesflow.database import Database
-
-    with Database() as database:
-        written = _write_report(database, campaign, report_path)
     say(f"Report: {written}")
 
 
@@ -127,11 +115,3 @@ def _ranking(database: "Database", campaign: str, limit: int) -> list[dict[str, 
         found = database.candidates(campaign=campaign, stage="screened", rejected=rejected, limit=limit)
         rows += [row_of(candidate) for candidate in found]
     return rows[:limit]
-
-
-def _write_report(database: "Database", campaign: str, path: Path | None) -> Path:
-    from invdesflow.campaigns.reporting import write_campaign_report
-
-    target = path or database.settings.data_dir / "reports" / f"{campaign}.html"
-    write_campaign_report(database, campaign, target)
-    return target

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from invdesflow.cli import campaign, candidates, database, generator, importing, models, superconductors
+from invdesflow.cli import campaign, candidates, database, generator, importing, models, report, superconductors
 from invdesflow.errors import InvDesFlowError
 
 __all__ = ["app", "main"]
@@ -22,6 +22,7 @@ app = typer.Typer(
 campaign.add_commands(app)
 candidates.add_commands(app)
 importing.add_commands(app)
+app.add_typer(report.app, name="report")
 app.add_typer(database.app, name="db")
 app.add_typer(superconductors.app, name="superconductors")
 app.add_typer(models.app, name="models")
