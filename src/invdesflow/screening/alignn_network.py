@@ -153,7 +153,8 @@ class AlignnNetwork(nn.Module):
         total = total.index_add(0, batch.crystal, atoms * batch.multiplicity[:, None])
         count = atoms.new_zeros(batch.crystals).index_add(0, batch.crystal, batch.multiplicity)
         pooled = total / count[:, None]
-        return self.readout(torch.cat([pooled, self.crystal_embedding(crystals)], dim=1))
+        found: Tensor = self.readout(torch.cat([pooled, self.crystal_embedding(crystals)], dim=1))
+        return found
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the weights as arrays, by name."""

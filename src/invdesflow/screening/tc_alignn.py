@@ -21,7 +21,7 @@ from invdesflow.screening.perceptron import PerceptronCommittee
 from invdesflow.screening.predictions import TcPrediction
 from invdesflow.screening.tc_baseline import critical_temperature, tc_width
 
-__all__ = ["KIND", "VERSION", "WEIGHTS", "Member", "TcAlignn", "combine"]
+__all__ = ["KIND", "VERSION", "WEIGHTS", "Member", "TcEnsemble", "combine"]
 
 KIND = "tc"
 VERSION = 1
@@ -106,7 +106,7 @@ def combine(outputs: FloatArray, alignn_share: float) -> tuple[FloatArray, Float
     return mean, np.sqrt(deviation**2 @ weights)
 
 
-class TcAlignn:
+class TcEnsemble:
     """Members that each learned from all folds of the training set but one.
 
     Parameters
@@ -140,7 +140,7 @@ class TcAlignn:
             raise ModelError(f"the model lacks {error.args[0]}.", "Install the package again.") from error
 
     @classmethod
-    def load(cls, path: Path | None = None) -> "TcAlignn":
+    def load(cls, path: Path | None = None) -> "TcEnsemble":
         """Load the shipped model, or the one at `path`.
 
         Raises
@@ -212,15 +212,15 @@ class TcAlignn:
         width = self.width(mean, spread, mu_star)
         distance = self._domain.distance(self._scale.features(inputs))
         inside = (distance <= 1.0) & (disagreement <= self._disagreement)
-        columns = (tc, width, coupling, frequency, distance, inside, disagreement)
+        columns = (tc, width, coupling, frequency, distance, disagreement)
         return [
-            TcPrediction(*(float(v) for v in values[:5]), bool(values[5]), None, float(values[6]))
-            for values in zip(*columns, strict=True)
+            TcPrediction(t, w, c, f, d, in_domain=known, disagreement=apart)
+            for (t, w, c, f, d, apart), known in zip(np.column_stack(columns).tolist(), inside.tolist(), strict=True)
         ]
 
 
 def _refused(reason: str) -> TcPrediction:
-    return TcPrediction(None, None, None, None, None, False, reason)
+    return TcPrediction(None, None, None, None, None, in_domain=False, reason=reason)
 
 
 def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -63,7 +63,7 @@ class AlignnData:
     def rows(self, chosen: NDArray[np.bool_]) -> "AlignnData":
         """Return the rows where the mask is true."""
         arrays = ("formulas", "targets", "tc_k", "folds", "held_out", "benchmark")
-        inputs = [self.inputs[index] for index in np.flatnonzero(chosen)]
+        inputs = [self.inputs[index] for index in np.flatnonzero(chosen).tolist()]
         return replace(self, inputs=inputs, **{name: getattr(self, name)[chosen] for name in arrays})
 
     @classmethod
@@ -133,14 +133,13 @@ def _write(path: Path, found: Sequence[CrystalInputs | str]) -> None:
         arrays |= {f"graph.{name}": np.concatenate([getattr(one.graph, name) for one in known]) for name in names}
     new = path.with_name(f"new-{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(
-        new,
-        reasons=np.array([one if isinstance(one, str) else "" for one in found]),
-        atoms=np.concatenate([one.atoms for one in known]),
-        features=np.array([one.features for one in known]),
-        fractions=np.array([one.fractions for one in known]),
-        **arrays,
-    )
+    arrays |= {
+        "reasons": np.array([one if isinstance(one, str) else "" for one in found]),
+        "atoms": np.concatenate([one.atoms for one in known]),
+        "features": np.array([one.features for one in known]),
+        "fractions": np.array([one.fractions for one in known]),
+    }
+    np.savez(new, **arrays)  # type: ignore[arg-type]  # the arrays are no options
     new.replace(path)
 
 

@@ -43,7 +43,7 @@ class Recipe:
         Seed of everything random in the first member.
     """
 
-    epochs: int = 24
+    epochs: int = 22
     batch: int = 64
     learning_rate: float = 2e-3
     neighbours: int = 12

@@ -22,7 +22,7 @@ from invdesflow.screening.alignn_inputs import Featuriser, InputScale
 from invdesflow.screening.alignn_network import OUTPUTS
 from invdesflow.screening.domain import TrainingDomain
 from invdesflow.screening.elements import periodic_table
-from invdesflow.screening.tc_alignn import KIND, VERSION, Member, TcAlignn, combine
+from invdesflow.screening.tc_alignn import KIND, VERSION, Member, TcEnsemble, combine
 from invdesflow.screening.training.alignn_data import MU_STAR, AlignnData
 from invdesflow.screening.training.alignn_fitting import Recipe, fit_member
 from invdesflow.screening.training.electron_phonon_data import read_alexandria, read_jarvis
@@ -45,13 +45,14 @@ FloatArray = NDArray[np.float64]
 SETS = (("Alexandria electron-phonon set", "MIT"), ("JARVIS supercon_3d", "NIST, public domain in the US"))
 READERS = {"alexandria": read_alexandria, "jarvis": read_jarvis}
 SHARES = np.linspace(0.0, 1.0, 21)
+MODEL = "model: "
 FARTHEST = 0.99
 """Quantile of distance and disagreement at which the domain ends."""
 
 
 def element_features() -> NDArray[np.float32]:
     """Return the CGCNN features of the package ``alignn`` by atomic number, shape (95, 92); zeros for no element."""
-    from jarvis.core.specie import get_node_attributes
+    from jarvis.core.specie import get_node_attributes  # type: ignore[import-untyped]
     from pymatgen.core import Element
 
     rows = [get_node_attributes(Element.from_Z(z).symbol, atom_features="cgcnn") for z in range(1, 95)]
@@ -149,7 +150,7 @@ def cross_validate(
     outputs = np.empty((len(data), 1 + recipe.perceptrons, len(OUTPUTS)))
     distance, members = np.empty(len(data)), []
     scale = InputScale.of(data.rows(~data.held_out).inputs)
-    standardised = scale.features(data.inputs)
+    standardised = scale.features(data.inputs).astype(np.float64)
     for fold in range(FOLDS):
         unseen = data.folds == fold
         taught = ~unseen & ~data.held_out
@@ -213,6 +214,7 @@ def train(
     arrays |= {f"domain.{name}": array for name, array in fitted.domain.to_arrays().items()}
     for number, member in enumerate(fitted.members):
         arrays |= {f"member{number}.{name}": array for name, array in member.to_arrays().items()}
+    figures = {name.removeprefix(MODEL): value for name, value in report(held_out).items()}
     card: dict[str, Any] = {
         "kind": KIND,
         "version": VERSION,
@@ -226,7 +228,7 @@ def train(
         "alignn_share": share,
         "calibration": calibrate(held_out),
         "domain": {"largest_disagreement": float(np.quantile(disagreement, FARTHEST))},
-        "cross_validation": report(held_out),
+        "cross_validation": figures,
         "training_sets": [
             {
                 "name": name,
@@ -242,12 +244,12 @@ def train(
     held = {"rows": len(unseen), "formulas_digest": formulas_digest(unseen.formulas.tolist())}
     path = output / "tc_alignn.safetensors"
     write_model(path, arrays, card | {"held_out": held | {"metrics": {}}})
-    metrics = measure(TcAlignn.load(path), data)
+    metrics = measure(TcEnsemble.load(path), data)
     write_model(path, arrays, card | {"held_out": held | {"metrics": metrics}})
-    return {"5-fold": report(held_out), "held-out tenth": metrics}
+    return {"cross-validation": figures, "held-out tenth": metrics}
 
 
-def measure(model: TcAlignn, data: AlignnData) -> dict[str, float]:
+def measure(model: TcEnsemble, data: AlignnData) -> dict[str, float]:
     """Return the figures of a model on the rows whose formulas are held out, by name; the sets one by one."""
     figures: dict[str, float] = {}
     for name, part in (("", data.benchmark), (", other set", ~data.benchmark)):
@@ -264,15 +266,16 @@ def measure(model: TcAlignn, data: AlignnData) -> dict[str, float]:
             "model": tc,
         }
         figures[f"rows{name}"] = float(len(rows))
-        for kind, values in predictions.items():
-            figures |= {f"{kind}{name}: {key}": value for key, value in tc_figures(rows.tc_k, values).items()}
-        figures |= {f"model{name}: {key}": value for key, value in log_figures(rows.targets, mean).items()}
-        width = model.width(mean, spread, MU_STAR)
-        figures[f"coverage of 68 %{name}"] = float((np.abs(tc - rows.tc_k) <= width).mean())
+        named = {
+            f"{kind}: {key}": v for kind, one in predictions.items() for key, v in tc_figures(rows.tc_k, one).items()
+        }
+        named |= log_figures(rows.targets, mean)
+        named["coverage of 68 %"] = float((np.abs(tc - rows.tc_k) <= model.width(mean, spread, MU_STAR)).mean())
+        figures |= {f"{key.removeprefix(MODEL)}{name}": value for key, value in named.items()}
     return figures
 
 
-def evaluate(model: TcAlignn, data: Mapping[str, Path], cache: Path | None = None) -> dict[str, float]:
+def evaluate(model: TcEnsemble, data: Mapping[str, Path], cache: Path | None = None) -> dict[str, float]:
     """Measure a model on the held-out formulas of the data sets.
 
     Parameters
