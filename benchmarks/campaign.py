@@ -26,9 +26,11 @@ from invdesflow.generation.gates import check
 from invdesflow.generation.jobs import SubstituteMaker, round_seed
 from invdesflow.generation.novelty import Crystal, CrystalIndex, assess, duplicate_rejection
 from invdesflow.generation.substitution import Parent, propose
+from invdesflow.screening.assessment import assess as assess_models
+from invdesflow.screening.assessment import model_references
 from invdesflow.screening.gates import Thresholds
 from invdesflow.screening.jobs import ScreeningSubject, ScreenMaker, screen
-from invdesflow.screening.tc_baseline import TcBaseline
+from invdesflow.screening.kinds import SHIPPED
 from invdesflow.settings import Settings, get_settings
 from invdesflow.superconductors.catalogue import load_catalogue
 from invdesflow.superconductors.documents import SuperconductorDocument
@@ -53,7 +55,10 @@ def by_functions(maker: SubstituteMaker, documents: list[SuperconductorDocument]
                 yield ScreeningSubject(proposal.candidate_id, None, proposal.structure, None)
 
     subjects = list(islice(accepted(), maker.n_candidates))
-    return sum(document.passed for document in screen(subjects, TcBaseline.load(), THRESHOLDS, 0.10))
+    files = {kind: paths[0] for kind, paths in SHIPPED.items()}
+    assessments = assess_models([subject.structure for subject in subjects], files, workers=get_settings().workers)
+    documents_screened = screen(subjects, assessments, model_references(files), THRESHOLDS, 0.10)
+    return sum(document.passed for document in documents_screened)
 
 
 def by_campaign(maker: SubstituteMaker, folder: Path) -> tuple[float, int]:

@@ -34,7 +34,8 @@ parameters:
     model: MODEL
     conditions: {elements: [Nb, Ti, Zr, Hf, Ta, V, B, C, N], required_elements: [C], n_atoms: 2}
   substitute: {n_candidates: 2, substitution: {required_elements: [C], max_replaced: 1}, gates: {max_sites: 6}}
-  screen: {thresholds: {tc_k: 1.0}}
+  screen: {thresholds: {superconductor_probability: null, tc_k: 1.0}}
+  phonons: {most: 1, settings: {min_length: 5.0, max_atoms: 60}}
 """
 
 
@@ -104,7 +105,7 @@ def test_a_campaign_from_known_superconductors_to_a_report(database, recipe, tmp
             assert summary.e_above_hull_ev_per_atom == pytest.approx(screening.e_above_hull_ev_per_atom, abs=1e-9)
             assert summary.tc_k == screening.tc_k
     stages = get_campaign(database, "small").rounds[0].stages
-    assert [stage.stage for stage in stages] == ["generate", "substitute", "relax", "screen"]
+    assert [stage.stage for stage in stages] == ["generate", "substitute", "relax", "screen", "phonons"]
     for source in stages[:2]:
         assert source.passed == 2
         assert source.entered == source.passed + sum(source.rejected.values())

@@ -56,7 +56,7 @@ def test_a_source_can_be_switched_off(tmp_path):
     assert recipe.maker.generate is None
     assert recipe.parameters()["generate"] is None
     names = [job.name for job in recipe.maker.make("a", 0).jobs]
-    assert names == ["load superconductors", "substitute", "relax", "screen", "summarise"]
+    assert names == ["load superconductors", "substitute", "relax", "screen", "phonons", "summarise"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_the_flow_closes_the_round_last():
     assert isinstance(flow, Flow)
     assert [job.name for job in flow.jobs] == [
         *("load superconductors", "generate", "substitute"),
-        *("relax", "screen", "summarise"),
+        *("relax", "screen", "phonons", "summarise"),
     ]
     order = [job.name for job, _ in flow.iterflow()]
     assert order == [job.name for job in flow.jobs]

@@ -3,11 +3,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from documents import caesium_chloride, candidate, references, relaxation, rock_salt
+from documents import POTENTIAL, caesium_chloride, candidate, references, relaxation, rock_salt
 
 from invdesflow.campaigns.builders import SummaryBuilder
 from invdesflow.generation.documents import CandidateDocument, Rejection
 from invdesflow.relaxation.documents import RelaxationDocument, Subject
+from invdesflow.screening.phonon_documents import PhononDocument
+from invdesflow.screening.phonons import PhononSettings, failed_phonons
 
 
 @pytest.fixture
@@ -87,6 +89,29 @@ def test_rejections_keep_gate_and_reason(database):
     summary = database.summary.get(stuck.candidate_id)
     assert (summary.rejection_gate, summary.rejection_reason) == ("relaxation", "not converged after 300 steps")
     assert summary.energy_ev_per_atom is None
+
+
+def test_phonons_of_the_chosen_relaxation_are_told(database, magnesium_boride):
+    [relaxed] = database.collection(RelaxationDocument).find({"subject.id": magnesium_boride.candidate_id})
+
+    def store(relaxation_id, settings):
+        document = PhononDocument.from_result(
+            relaxed.final_structure,
+            failed_phonons("not at rest"),
+            POTENTIAL,
+            settings,
+            candidate_id=magnesium_boride.candidate_id,
+            relaxation_id=relaxation_id,
+        )
+        database.collection(PhononDocument).upsert([document])
+
+    store("rlx-another", PhononSettings())
+    build(database)
+    assert database.summary.get(magnesium_boride.candidate_id).dynamical_stability is None
+    store(relaxed.relaxation_id, PhononSettings(min_length=8.0))
+    assert build(database) == 1
+    assert database.summary.get(magnesium_boride.candidate_id).dynamical_stability == "failed"
+    assert build(database) == 0
 
 
 def test_runs_under_mrun(database, magnesium_boride, tmp_path):

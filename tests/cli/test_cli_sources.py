@@ -1,16 +1,11 @@
-"""What the terminal says of the two sources: where a crystal is from, what a stage did, which models there are."""
+"""What the terminal says of the two sources: where a crystal is from, and what a stage did."""
 
-import json
-
-import pytest
 from pymatgen.core import Lattice, Structure
 
 from invdesflow.campaigns.history import CandidateHistory
 from invdesflow.cli.campaign import _account
 from invdesflow.cli.history import print_history
-from invdesflow.cli.models import list_models
 from invdesflow.database.stages import StageRecord
-from invdesflow.generation.diffusion.model import GeneratorModel
 from invdesflow.generation.documents import Generator, Origin, candidate_document
 
 ROCK_SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.4), ["Nb", "N"], [[0, 0, 0], [0.5] * 3])
@@ -36,7 +31,7 @@ def test_the_history_says_where_a_crystal_is_from(capsys):
         **ROUND,
     )
     candidate = candidate_document(ROCK_SALT, drawn, []).model_copy(update={"origins": [drawn, made]})
-    print_history(CandidateHistory(summary=None, candidate=candidate, relaxations=[], screenings=[]))
+    print_history(CandidateHistory(summary=None, candidate=candidate, relaxations=[], screenings=[], phonons=[]))
     shown = " ".join(capsys.readouterr().out.split())
     assert (
         "campaign small, round 2: diffusion by superconductors 0123456789ab as number 7 of seed 42 "
@@ -49,20 +44,3 @@ def test_a_stage_is_told_in_one_line_most_frequent_reason_first():
     record = StageRecord(stage="generate", entered=20, passed=6, rejected={"contact": 3, "volume": 11}, seconds=1.0)
     assert _account(record) == "generate: 6 of 20 passed (rejected: volume 11, contact 3)"
     assert _account(StageRecord(stage="relax", entered=6, passed=6, seconds=1.0)) == "relax: 6 of 6 passed"
-
-
-@pytest.mark.parametrize("as_json", [True, False])
-def test_the_generator_is_listed_among_the_models(untrained_generator, monkeypatch, capsys, as_json):
-    generator = GeneratorModel.load(untrained_generator)
-    generator.card["metrics"]["coordinates"] = 0.25
-    monkeypatch.setattr(GeneratorModel, "load", lambda: generator)
-    list_models(json=as_json)
-    shown = capsys.readouterr().out
-    if as_json:
-        rows = {row["kind"]: row for row in json.loads(shown)}
-        assert (rows["generator"]["model_id"], rows["generator"]["digest"]) == (generator.name, generator.digest)
-        assert rows["generator"]["metrics"] == {"coordinates": 0.25}
-        assert rows["tc"]["cross_validation"]
-    else:
-        for word in ("generator", "untrained generator", generator.digest, "coordinates", "0.25", "tc"):
-            assert word in shown

@@ -1,17 +1,24 @@
 """From models and energies to a decision with its reasons."""
 
-import pytest
+from dataclasses import replace
+
 from pymatgen.core import Lattice, Structure
 
 from invdesflow.relaxation.hull import HullCoverage, Stability
+from invdesflow.screening.assessment import Assessment
+from invdesflow.screening.cost import CostPrediction
+from invdesflow.screening.documents import ModelReference
 from invdesflow.screening.gates import Thresholds
 from invdesflow.screening.jobs import ScreeningSubject, screen
-from invdesflow.screening.tc_baseline import TcBaseline
+from invdesflow.screening.predictions import ClassPrediction, FormationEnergyPrediction, TcPrediction
 
-
-@pytest.fixture(scope="module")
-def model():
-    return TcBaseline.load()
+MODELS = {"tc": ModelReference(model_id="tc-1", digest="d")}
+SURE = Assessment(
+    ClassPrediction(0.9, 0.05),
+    FormationEnergyPrediction(-0.4, 0.03),
+    TcPrediction(9.0, 2.0, 0.8, 15.0, 0.5, in_domain=True),
+    CostPrediction(120.0, 2.0, 1.0, {}, None),
+)
 
 
 def stability(formation: float | None, above: float | None, reason: str = "") -> Stability:
@@ -29,9 +36,9 @@ def niobium_carbide() -> Structure:
     return Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.47), ["Nb", "C"], [[0, 0, 0], [0.5] * 3])
 
 
-def decide(model, structure=None, energies=None, **thresholds):
-    subject = ScreeningSubject("cand-1", "rlx-1", structure or niobium_carbide(), energies)
-    [document] = screen([subject], model, Thresholds(**thresholds), 0.10)
+def decide(assessment=SURE, energies=None, models=MODELS, **thresholds):
+    subject = ScreeningSubject("cand-1", "rlx-1", niobium_carbide(), energies)
+    [document] = screen([subject], [assessment], models, Thresholds(**thresholds), 0.10)
     return document
 
 
@@ -39,43 +46,60 @@ def failed(document):
     return {result.gate: result.reason for result in document.gates if result.rejecting and not result.passed}
 
 
-def test_a_good_candidate_passes_with_its_numbers(model):
-    document = decide(model, energies=stability(-0.5, 0.01), tc_k=1.0)
+def test_a_good_candidate_passes_with_its_numbers():
+    document = decide(energies=stability(-0.5, 0.01))
     assert document.passed
     assert failed(document) == {}
-    assert document.tc_k > 1.0
-    assert document.tc_std_k > 0
-    assert document.models["tc"].digest == model.digest
+    assert (document.tc_k, document.tc_std_k) == (9.0, 2.0)
+    assert (document.superconductor_probability, document.superconductor_probability_std) == (0.9, 0.05)
+    assert document.predicted_formation_energy_ev_per_atom == -0.4
+    assert document.formation_energy_ev_per_atom == -0.5
+    assert (document.core_hours, document.core_hours_factor) == (120.0, 2.0)
     assert document.hull_systems_missing == ["C-Nb"]
+    assert [gate.uncertainty for gate in document.gates] == [0.05, 0.03, None, 2.0, None]
 
 
-def test_every_gate_that_fails_says_why(model):
-    document = decide(model, energies=stability(0.1, 0.3), tc_k=200.0)
+def test_every_gate_that_fails_says_why():
+    weak = replace(
+        SURE,
+        superconductor=ClassPrediction(0.2, 0.1),
+        formation_energy=FormationEnergyPrediction(0.1, 0.03),
+        tc=replace(SURE.tc, tc_k=1.0),
+    )
+    document = decide(weak, stability(0.1, 0.3))
     assert not document.passed
-    assert set(failed(document)) == {"formation_energy", "e_above_hull", "tc"}
-    assert all(failed(document).values())
+    assert failed(document) == {
+        "classifier": "classifier of 0.20 is below 0.5",
+        "formation_energy": "formation_energy of 0.100 eV/atom is above 0",
+        "e_above_hull": "e_above_hull of 0.300 eV/atom is above 0.2",
+        "tc": "tc of 1.00 K is below 5",
+    }
 
 
-def test_without_energies_the_energy_gates_fail_with_the_reason(model):
-    reasons = failed(decide(model, energies=stability(None, None, "no elemental reference of Nb"), tc_k=1.0))
-    assert reasons["formation_energy"] == "no elemental reference of Nb"
-    assert failed(decide(model, tc_k=1.0))["e_above_hull"] == "not relaxed"
+def test_without_a_hull_its_gate_fails_with_the_reason():
+    unknown = stability(None, None, "no elemental reference of Nb")
+    assert failed(decide(energies=unknown)) == {"e_above_hull": "no elemental reference of Nb"}
+    assert failed(decide()) == {"e_above_hull": "not relaxed"}
 
 
-def test_a_gate_without_a_threshold_is_not_asked(model):
-    document = decide(model, formation_energy_ev_per_atom=None, e_above_hull_ev_per_atom=None, tc_k=1.0)
+def test_a_gate_without_a_threshold_is_not_asked():
+    document = decide(
+        superconductor_probability=None, formation_energy_ev_per_atom=None, e_above_hull_ev_per_atom=None, tc_k=1.0
+    )
     assert document.passed
     assert [result.gate for result in document.gates] == ["tc", "training_domain"]
 
 
-def test_an_element_the_model_never_saw_gives_no_number(model):
-    polonium = Structure(Lattice.cubic(3.36), ["Po"], [[0, 0, 0]])
-    document = decide(model, structure=polonium, energies=stability(-0.5, 0.0), tc_k=1.0)
+def test_a_model_without_an_answer_rejects_with_its_reason():
+    tc = TcPrediction(None, None, None, None, None, in_domain=False, reason="the model has not seen Po")
+    document = decide(replace(SURE, tc=tc), stability(-0.5, 0.0))
     assert document.tc_k is None
-    assert "Po" in failed(document)["tc"]
+    assert failed(document) == {"tc": "the model has not seen Po"}
 
 
-def test_the_same_question_is_the_same_document(model):
-    first, second = (decide(model, energies=stability(-0.5, 0.0), tc_k=1.0) for _ in range(2))
+def test_the_same_question_is_the_same_document():
+    first, second = (decide(energies=stability(-0.5, 0.0)) for _ in range(2))
     assert first.screening_id == second.screening_id
-    assert decide(model, energies=stability(-0.5, 0.0), tc_k=2.0).screening_id != first.screening_id
+    assert decide(energies=stability(-0.5, 0.0), tc_k=2.0).screening_id != first.screening_id
+    other = {"tc": ModelReference(model_id="tc-1", digest="other")}
+    assert decide(energies=stability(-0.5, 0.0), models=other).screening_id != first.screening_id

@@ -16,6 +16,7 @@ from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.relaxation.entries import stored_entries, subsystem_names
 from invdesflow.relaxation.hull import HullEntry, assess_stability
 from invdesflow.screening.documents import ScreeningDocument
+from invdesflow.screening.phonon_documents import PhononDocument
 
 __all__ = ["SummaryBuilder", "SummaryItem"]
 
@@ -27,6 +28,7 @@ class SummaryItem:
     candidates: Sequence[CandidateDocument]
     relaxations: Mapping[str, RelaxationDocument]
     screenings: Mapping[str, Sequence[ScreeningDocument]]
+    phonons: Mapping[str, Sequence[PhononDocument]]
     entries: Sequence[HullEntry]
     digests: Mapping[str, str]
 
@@ -40,6 +42,7 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
         """Return, for every candidate, the state of its documents and of the relaxations in its chemical system."""
         relaxations = self._states(RelaxationDocument, "subject.id")
         screenings = self._states(ScreeningDocument, "candidate_id")
+        phonons = self._states(PhononDocument, "candidate_id")
         hulls = self._states(RelaxationDocument, "chemical_system")
         hull_of_system: dict[str, list[Any]] = {}
         digests = {}
@@ -52,6 +55,7 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
                 "candidate": row["updated_at"].isoformat(),
                 "relaxations": relaxations.get(row["candidate_id"]),
                 "screenings": screenings.get(row["candidate_id"]),
+                "phonons": phonons.get(row["candidate_id"]),
                 "hull": hull_of_system[system],
                 "schema_version": SummaryDocument.current_schema_version,
             }
@@ -69,6 +73,9 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
         screenings: dict[str, list[ScreeningDocument]] = defaultdict(list)
         for screening in self._documents(ScreeningDocument, "candidate_id", digests):
             screenings[screening.candidate_id].append(screening)
+        phonons: dict[str, list[PhononDocument]] = defaultdict(list)
+        for vibration in self._documents(PhononDocument, "candidate_id", digests):
+            phonons[vibration.candidate_id].append(vibration)
         chosen = {key: best for key, found in relaxations.items() if (best := chosen_relaxation(found)) is not None}
         for system, candidates in by_system.items():
             potentials = {
@@ -80,6 +87,7 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
                 candidates=candidates,
                 relaxations=chosen,
                 screenings=screenings,
+                phonons=phonons,
                 entries=[entry for digest in potentials for entry in stored_entries(self.database, [system], digest)],
                 digests=digests,
             )
@@ -101,7 +109,8 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
                     relaxation,
                     item.screenings.get(candidate.candidate_id, []),
                     None if relaxation is None else stability.get(relaxation.relaxation_id),
-                    item.digests[candidate.candidate_id],
+                    phonons=item.phonons.get(candidate.candidate_id, []),
+                    sources_digest=item.digests[candidate.candidate_id],
                 )
             )
         return summaries

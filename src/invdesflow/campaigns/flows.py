@@ -12,6 +12,7 @@ from invdesflow.generation.jobs import SubstituteMaker
 from invdesflow.makers import SettingsMaker
 from invdesflow.relaxation.jobs import RelaxMaker
 from invdesflow.screening.jobs import ScreenMaker
+from invdesflow.screening.phonon_jobs import DynamicalStabilityMaker
 
 __all__ = ["CAMPAIGN_MAKERS", "CampaignMaker", "DiscoveryMaker"]
 
@@ -32,8 +33,9 @@ class DiscoveryMaker(CampaignMaker):
     2. Draw new crystals from the diffusion model, then make others by substitution; gates, duplicates, novelty. Each
        source counts its own, and a crystal that both propose belongs to the first.
     3. Relax them with an interatomic potential, together with what competes on their hulls.
-    4. Screen: formation energy, energy above the hull, predicted Tc.
-    5. Build the summaries and close the round.
+    4. Screen: superconductor or not, formation energy, energy above the hull, Tc.
+    5. Compute harmonic phonons of the best with the potential; what is unstable is marked, not rejected.
+    6. Build the summaries and close the round.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ class DiscoveryMaker(CampaignMaker):
         Makers of the candidates; none switches a source off.
     relax, screen
         Makers of the steps after them, for the candidates of all sources together.
+    phonons
+        Maker of the phonons; none switches them off.
 
     Raises
     ------
@@ -55,6 +59,7 @@ class DiscoveryMaker(CampaignMaker):
     substitute: SubstituteMaker | None = field(default_factory=SubstituteMaker)
     relax: RelaxMaker = field(default_factory=RelaxMaker)
     screen: ScreenMaker = field(default_factory=ScreenMaker)
+    phonons: DynamicalStabilityMaker | None = field(default_factory=DynamicalStabilityMaker)
 
     def __post_init__(self) -> None:
         if self.generate is None and self.substitute is None:
@@ -71,12 +76,13 @@ class DiscoveryMaker(CampaignMaker):
         candidate_ids = [source.output.candidate_ids for source in proposed]
         relaxed = self.relax.make(candidate_ids, campaign, campaign_round)
         screened = self.screen.make(candidate_ids, relaxed.output.relaxation_ids, campaign, campaign_round)
-        records = [stage.output.record for stage in (*proposed, relaxed, screened)]
-        finish = FinishRoundMaker().make(campaign, campaign_round, records)
+        stages = [*proposed, relaxed, screened]
+        if self.phonons is not None:
+            shortlist = screened.output.passed_ids
+            stages.append(self.phonons.make(shortlist, relaxed.output.relaxation_ids, campaign, campaign_round))
+        finish = FinishRoundMaker().make(campaign, campaign_round, [stage.output.record for stage in stages])
         # The proposals depend on what is known, and which source was first, though on no output of the jobs before.
-        return Flow(
-            [load, *proposed, relaxed, screened, finish], name=f"{campaign} round {campaign_round}", order="linear"
-        )
+        return Flow([load, *stages, finish], name=f"{campaign} round {campaign_round}", order="linear")
 
 
 CAMPAIGN_MAKERS: dict[str, type[CampaignMaker]] = {"DiscoveryMaker": DiscoveryMaker}

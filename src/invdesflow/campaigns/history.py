@@ -11,6 +11,7 @@ from invdesflow.errors import ConfigurationError
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.screening.documents import ScreeningDocument
+from invdesflow.screening.phonon_documents import PhononDocument
 from invdesflow.superconductors.documents import SuperconductorDocument
 from invdesflow.superconductors.loading import load_catalogue_into
 
@@ -26,6 +27,7 @@ class CandidateHistory(BaseModel):
     candidate: CandidateDocument
     relaxations: list[RelaxationDocument]
     screenings: list[ScreeningDocument]
+    phonons: list[PhononDocument]
 
 
 def candidate_history(database: Database, candidate_id: str) -> CandidateHistory:
@@ -65,6 +67,7 @@ def candidate_history(database: Database, candidate_id: str) -> CandidateHistory
         candidate=candidate,
         relaxations=list(database.collection(RelaxationDocument).find({"subject.id": identifier}, sort=oldest_first)),
         screenings=list(database.collection(ScreeningDocument).find({"candidate_id": identifier}, sort=oldest_first)),
+        phonons=list(database.collection(PhononDocument).find({"candidate_id": identifier}, sort=oldest_first)),
     )
 
 

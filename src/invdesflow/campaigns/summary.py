@@ -1,6 +1,7 @@
 """The summary of one candidate, made from its documents; pure."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from invdesflow.crystals.symmetry import space_group
 from invdesflow.database.summary import Stage, SummaryDocument
@@ -8,8 +9,11 @@ from invdesflow.generation.documents import CandidateDocument
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.relaxation.hull import Stability
 from invdesflow.screening.documents import ScreeningDocument
+from invdesflow.screening.phonon_documents import PhononDocument
 
 __all__ = ["build_summary", "chosen_relaxation"]
+
+D = TypeVar("D", ScreeningDocument, PhononDocument)
 
 
 def chosen_relaxation(relaxations: Sequence[RelaxationDocument]) -> RelaxationDocument | None:
@@ -26,6 +30,8 @@ def build_summary(
     relaxation: RelaxationDocument | None,
     screenings: Sequence[ScreeningDocument],
     stability: Stability | None,
+    *,
+    phonons: Sequence[PhononDocument],
     sources_digest: str,
 ) -> SummaryDocument:
     """Flatten what is known of a candidate.
@@ -40,21 +46,19 @@ def build_summary(
         All its screenings; the latest of that relaxation counts.
     stability
         Formation energy and energy above the hull of that relaxation, against all entries of the database.
+    phonons
+        All its phonons; the latest of that relaxation count.
     sources_digest
         State of the sources.
     """
-    of_relaxation = [
-        screening
-        for screening in screenings
-        if relaxation is not None and screening.relaxation_id == relaxation.relaxation_id
-    ]
-    screening = max(of_relaxation, key=lambda found: (found.created_at, found.screening_id), default=None)
+    screening, vibration = _latest(screenings, relaxation), _latest(phonons, relaxation)
     gate, reason = _rejection(candidate, relaxation, screening)
     crystal = _crystal_fields(candidate, relaxation)
     return SummaryDocument(
         **crystal,
         **_energy_fields(relaxation, stability),
         **_screening_fields(screening),
+        dynamical_stability=None if vibration is None else vibration.status,
         candidate_id=candidate.candidate_id,
         reduced_formula=candidate.reduced_formula,
         anonymous_formula=candidate.anonymous_formula,
@@ -73,6 +77,16 @@ def build_summary(
         provenance=candidate.provenance,
         sources_digest=sources_digest,
     )
+
+
+def _latest(documents: Sequence[D], relaxation: RelaxationDocument | None) -> D | None:
+    """Return the latest of the documents about a relaxation."""
+    of_relaxation = [
+        document
+        for document in documents
+        if relaxation is not None and document.relaxation_id == relaxation.relaxation_id
+    ]
+    return max(of_relaxation, key=lambda found: (found.created_at, found.identifier), default=None)
 
 
 def _stage(relaxation: RelaxationDocument | None, screening: ScreeningDocument | None) -> Stage:
@@ -138,4 +152,7 @@ def _screening_fields(screening: ScreeningDocument | None) -> dict[str, object]:
         "tc_std_k": screening.tc_std_k,
         "tc_model": None if model is None else model.model_id,
         "in_domain": screening.in_domain,
+        "superconductor_probability": screening.superconductor_probability,
+        "predicted_formation_energy_ev_per_atom": screening.predicted_formation_energy_ev_per_atom,
+        "core_hours": screening.core_hours,
     }

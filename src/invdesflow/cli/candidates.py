@@ -19,8 +19,11 @@ TABLE_COLUMNS = {
     "tc_k": "Tc (K)",
     "tc_std_k": "+- (K)",
     "in_domain": "in domain",
+    "superconductor_probability": "P(SC)",
     "e_above_hull_ev_per_atom": "E hull (eV/atom)",
-    "formation_energy_ev_per_atom": "E form (eV/atom)",
+    "predicted_formation_energy_ev_per_atom": "E form (eV/atom)",
+    "dynamical_stability": "phonons",
+    "core_hours": "core-hours",
     "origins": "origin",
 }
 

@@ -48,6 +48,9 @@ def _events(history: "CandidateHistory") -> list[tuple[str, str, str]]:
         tc = "Tc unknown" if screening.tc_k is None else f"Tc {screening.tc_k:.1f} +- {screening.tc_std_k:.1f} K"
         detail = f"{tc}; {'passed' if screening.passed else 'failed'}" + (f" ({reasons})" if reasons else "")
         events.append((screening.created_at.strftime(_TIME), "screened", detail))
+    for phonons in history.phonons:
+        detail = phonons.status + (f" ({phonons.reason})" if phonons.reason else "")
+        events.append((phonons.created_at.strftime(_TIME), "phonons", f"{phonons.potential.kind}: {detail}"))
     return events
 
 

@@ -10,7 +10,12 @@ import typer
 
 __all__ = ["JsonFlag", "format_value", "print_json", "print_table", "say"]
 
-_DECIMALS = {"_ev_per_atom": 3, "_k": 1}  # ending of a field's name -> decimals that mean something
+_DECIMALS = {
+    "_ev_per_atom": 3,
+    "_k": 1,
+    "_probability": 2,
+    "core_hours": 0,
+}  # ending of a field's name -> decimals that mean something
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON array of objects and nothing else.")]
 

@@ -16,7 +16,7 @@ __all__ = ["SORT_FIELDS", "CandidateFilter", "CandidateFilterFields", "sort_key"
 SORT_FIELDS: dict[str, tuple[str, int]] = {
     "tc": ("tc_k", -1),
     "ehull": ("e_above_hull_ev_per_atom", 1),
-    "formation_energy": ("formation_energy_ev_per_atom", 1),
+    "formation_energy": ("predicted_formation_energy_ev_per_atom", 1),
     "volume": ("volume_per_atom", 1),
     "updated": ("updated_at", -1),
 }

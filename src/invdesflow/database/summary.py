@@ -39,7 +39,7 @@ class SummaryDocument(Document):
     potential: str | None = Field(None, description="interatomic potential of the energies below")
     relaxation_converged: bool | None = None
     energy_ev_per_atom: float | None = None
-    formation_energy_ev_per_atom: float | None = None
+    formation_energy_ev_per_atom: float | None = Field(None, description="from the potential and its relaxed elements")
     e_above_hull_ev_per_atom: float | None = Field(None, description="against every relaxed entry in the database")
     hull_complete: bool | None = Field(None, description="every chemical system within had a competitor on the hull")
     pressure_gpa: float | None = None
@@ -47,4 +47,10 @@ class SummaryDocument(Document):
     tc_std_k: float | None = Field(None, description="standard deviation of the prediction")
     tc_model: str | None = Field(None, description="model_id of the Tc model")
     in_domain: bool | None = Field(None, description="inside the training domain of the Tc model")
+    dynamical_stability: Literal["stable", "unstable", "failed"] | None = Field(
+        None, description="harmonic phonons with the interatomic potential; none: not computed, failed: no answer"
+    )
+    superconductor_probability: float | None = Field(None, description="predicted, of the class of superconductors")
+    predicted_formation_energy_ev_per_atom: float | None = Field(None, description="of the formation-energy model")
+    core_hours: float | None = Field(None, description="estimate for the electron-phonon calculation")
     sources_digest: str = Field(description="state of the source documents that this summary was built from")

@@ -34,6 +34,7 @@ class Origin(BaseModel):
     replacements: dict[str, str] = Field(default_factory=dict, description="element of the parent -> element here")
     generator: Generator
     conditions: dict[str, JsonValue] = Field(default_factory=dict, description="what was asked of the generator")
+    sampler: dict[str, JsonValue] = Field(default_factory=dict, description="how the generator drew it")
     seed: int | None = Field(None, description="seed of the sequence of proposals")
     index: int | None = Field(None, ge=0, description="position in that sequence")
     campaign: str | None = Field(None, description="campaign_id")

@@ -18,6 +18,7 @@ _OUTCOMES = dict.fromkeys(_SOURCES, "valid and new") | {
     "gates": "valid and new",
     "relax": "relaxed",
     "screen": "passed screening",
+    "phonons": "dynamically stable",
     "verify": "verified",
 }
 _REASONS = {"tc": "predicted Tc", "e_above_hull": "energy above the hull"}

@@ -58,9 +58,21 @@ class ScreeningDocument(Document):
     tc_std_k: float | None = Field(None, ge=0, description="standard deviation of the prediction, K")
     lambda_: float | None = Field(None, ge=0, description="predicted electron-phonon coupling strength")
     omega_log_mev: float | None = Field(None, gt=0, description="predicted logarithmic average frequency, meV")
+    superconductor_probability: float | None = Field(
+        None, ge=0, le=1, description="predicted probability of the class of superconductors"
+    )
+    superconductor_probability_std: float | None = Field(None, ge=0, description="spread among the ensemble")
+    predicted_formation_energy_ev_per_atom: float | None = Field(None, description="of the formation-energy model")
+    predicted_formation_energy_std_ev_per_atom: float | None = Field(None, ge=0)
+    core_hours: float | None = Field(
+        None, ge=0, description="estimate for the electron-phonon calculation with the paper's settings"
+    )
+    core_hours_factor: float | None = Field(
+        None, ge=1, description="the estimate is right within this factor in 68 % of the cases"
+    )
     domain_distance: float | None = Field(None, ge=0, description="distance to the training set; above 1 is outside")
     in_domain: bool | None = None
-    formation_energy_ev_per_atom: float | None = None
+    formation_energy_ev_per_atom: float | None = Field(None, description="from the potential and its relaxed elements")
     e_above_hull_ev_per_atom: float | None = None
     hull_systems_present: list[str] = Field(
         default_factory=list, description="chemical systems with a competitor on the hull"

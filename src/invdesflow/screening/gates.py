@@ -4,7 +4,16 @@ import math
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["GateResult", "Thresholds", "domain_gate", "formation_energy_gate", "hull_gate", "passes", "tc_gate"]
+__all__ = [
+    "GateResult",
+    "Thresholds",
+    "classifier_gate",
+    "domain_gate",
+    "formation_energy_gate",
+    "hull_gate",
+    "passes",
+    "tc_gate",
+]
 
 
 class Thresholds(BaseModel):
@@ -12,6 +21,9 @@ class Thresholds(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    superconductor_probability: float | None = Field(
+        0.5, ge=0, le=1, description="smallest probability of the class of superconductors"
+    )
     formation_energy_ev_per_atom: float | None = Field(0.0, description="largest formation energy, eV/atom")
     e_above_hull_ev_per_atom: float | None = Field(0.2, ge=0, description="largest energy above the hull, eV/atom")
     tc_k: float | None = Field(5.0, ge=0, description="smallest predicted Tc, K")
@@ -32,9 +44,20 @@ class GateResult(BaseModel):
     reason: str | None = Field(None, description="why it failed")
 
 
-def formation_energy_gate(value: float | None, threshold: float, missing_reason: str | None = None) -> GateResult:
+def classifier_gate(
+    value: float | None, threshold: float, uncertainty: float | None = None, missing_reason: str | None = None
+) -> GateResult:
+    """Pass a probability of the class of superconductors that is at least the threshold."""
+    result = _at_least("classifier", value, threshold, "", missing_reason)
+    return result.model_copy(update={"uncertainty": uncertainty})
+
+
+def formation_energy_gate(
+    value: float | None, threshold: float, uncertainty: float | None = None, missing_reason: str | None = None
+) -> GateResult:
     """Pass a formation energy (eV/atom) that is at most the threshold."""
-    return _at_most("formation_energy", value, threshold, "eV/atom", missing_reason)
+    result = _at_most("formation_energy", value, threshold, "eV/atom", missing_reason)
+    return result.model_copy(update={"uncertainty": uncertainty})
 
 
 def hull_gate(value: float | None, threshold: float, missing_reason: str | None = None) -> GateResult:
@@ -46,18 +69,8 @@ def tc_gate(
     value: float | None, threshold: float, uncertainty: float | None = None, missing_reason: str | None = None
 ) -> GateResult:
     """Pass a predicted Tc (K) that is at least the threshold."""
-    if value is None or not math.isfinite(value):
-        return _missing("tc", threshold, "K", missing_reason)
-    passed = value >= threshold
-    return GateResult(
-        gate="tc",
-        value=value,
-        uncertainty=uncertainty,
-        unit="K",
-        threshold=threshold,
-        passed=passed,
-        reason=None if passed else f"Tc of {value:.2f} K is below {threshold:g} K",
-    )
+    result = _at_least("tc", value, threshold, "K", missing_reason)
+    return result.model_copy(update={"uncertainty": uncertainty})
 
 
 def domain_gate(domain_distance: float | None, missing_reason: str | None = None) -> GateResult:
@@ -76,6 +89,14 @@ def _missing(gate: str, threshold: float, unit: str, reason: str | None) -> Gate
     return GateResult(
         gate=gate, value=None, unit=unit, threshold=threshold, passed=False, reason=reason or f"{gate} is not known"
     )
+
+
+def _at_least(gate: str, value: float | None, threshold: float, unit: str, missing_reason: str | None) -> GateResult:
+    if value is None or not math.isfinite(value):
+        return _missing(gate, threshold, unit, missing_reason)
+    passed = value >= threshold
+    reason = None if passed else f"{gate} of {value:.2f} {unit}".rstrip() + f" is below {threshold:g}"
+    return GateResult(gate=gate, value=value, unit=unit, threshold=threshold, passed=passed, reason=reason)
 
 
 def _at_most(gate: str, value: float | None, threshold: float, unit: str, missing_reason: str | None) -> GateResult:

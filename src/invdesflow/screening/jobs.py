@@ -1,8 +1,9 @@
 """Jobs that screen relaxed candidates."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 
 from jobflow import job
 from maggma.utils import grouper
@@ -13,28 +14,32 @@ from invdesflow.database import Database
 from invdesflow.database.collection import write_behind
 from invdesflow.database.provenance import current_provenance
 from invdesflow.database.stages import StageRecord, Stopwatch
+from invdesflow.errors import DatabaseError, ModelError
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.makers import SettingsMaker
 from invdesflow.progress import track
+from invdesflow.registry.registry import Registry
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.relaxation.entries import stored_entries
 from invdesflow.relaxation.hull import Stability, assess_stability
+from invdesflow.screening.assessment import Assessment, ModelFiles, assess, model_references
 from invdesflow.screening.documents import ModelReference, ScreeningDocument, screening_identifier
 from invdesflow.screening.gates import (
     GateResult,
     Thresholds,
+    classifier_gate,
     domain_gate,
     formation_energy_gate,
     hull_gate,
     passes,
     tc_gate,
 )
-from invdesflow.screening.predictions import TcPrediction
-from invdesflow.screening.tc_baseline import TcBaseline
+from invdesflow.screening.kinds import KINDS, SCORES, SHIPPED, Kind
 
 __all__ = ["ScreenMaker", "ScreeningOutput", "ScreeningSubject", "screen"]
 
-_BATCH = 100
+_BATCH = 1024
+"""Candidates that are held in memory together."""
 
 
 class ScreeningOutput(BaseModel):
@@ -43,7 +48,7 @@ class ScreeningOutput(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     record: StageRecord
-    passed_ids: list[str] = Field(description="candidates that passed every gate")
+    passed_ids: list[str] = Field(description="candidates that passed every gate, highest Tc first")
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,10 @@ class ScreenMaker(SettingsMaker):
     """Ask the models about candidates and hold the answers against the gates.
 
     1. Place each converged relaxation on the hull of everything relaxed with the same potential and pressure.
-    2. Predict Tc with its uncertainty, batch by batch.
-    3. Decide gate by gate and store the decision with its reasons.
+    2. Ask every model, many crystals in one pass: is it a superconductor, its formation energy, its Tc, and what the
+       electron-phonon calculation would cost.
+    3. Decide gate by gate and store the decision with its reasons. A model that is missing, and a crystal that a model
+       cannot read, are a rejection with that reason.
 
     Parameters
     ----------
@@ -98,12 +105,16 @@ class ScreenMaker(SettingsMaker):
     mu_star
         Coulomb pseudopotential of the predicted Tc.
     thresholds
-        What a candidate must meet. Without relaxations, close no gate on energies.
+        What a candidate must meet. Without relaxations, close no gate on the energy above the hull.
+    models
+        Kind of model -> name of a model of the registry, or file of one; of the other kinds the promoted ones are
+        asked.
     """
 
     name: str = "screen"
     mu_star: float = 0.10
     thresholds: Thresholds = field(default_factory=Thresholds)
+    models: dict[Kind, str] = field(default_factory=dict)
 
     @job
     def make(
@@ -127,38 +138,55 @@ class ScreenMaker(SettingsMaker):
 
         Raises
         ------
-        ModelError
-            If the model is missing, damaged or of another version.
+        PotentialError
+            If CHGNet, whose description of the crystals the models read, is missing.
         """
         watch = Stopwatch()
-        model = TcBaseline.load()
+        passed: dict[str, float] = {}
+        entered = 0
+        asked = list(chain(*candidate_ids)) if relaxation_ids is None else list(relaxation_ids)
         with Database() as database:
-            if relaxation_ids is None:
-                subjects = list(_proposed(database, chain(*candidate_ids)))
-            else:
-                subjects = list(_relaxed(database, relaxation_ids))
+            files = _model_files(database, self.models)
+            references = model_references(files)
             provenance = current_provenance(campaign, campaign_round)
             batches = (
                 [
                     document.model_copy(update={"provenance": provenance})
-                    for document in screen(batch, model, self.thresholds, self.mu_star)
+                    for document in self._screen(batch, files, references, database.settings.workers)
                 ]
-                for batch in grouper(track(subjects, "screening"), _BATCH)
+                for batch in _batches(database, asked, relaxation_ids)
             )
             written = write_behind(batches, database.collection(ScreeningDocument).upsert)
-            documents = [document for batch, _ in written for document in batch]
-        for document in documents:
-            if not document.passed:
-                watch.reject(result.gate for result in document.gates if result.rejecting and not result.passed)
-        passed = [document.candidate_id for document in documents if document.passed]
-        note = f"Tc model {model.model_id}"
+            for document in track((document for batch, _ in written for document in batch), "screening", len(asked)):
+                entered += 1
+                if document.passed:
+                    passed[document.candidate_id] = document.tc_k or 0.0
+                else:
+                    watch.reject(result.gate for result in document.gates if result.rejecting and not result.passed)
+        note = ", ".join(model.model_id for model in references.values()) or "no model"
         return ScreeningOutput(
-            record=watch.record(self.name, entered=len(documents), passed=len(passed), note=note), passed_ids=passed
+            record=watch.record(self.name, entered=entered, passed=len(passed), note=note),
+            passed_ids=sorted(passed, key=lambda candidate: (-passed[candidate], candidate)),
         )
+
+    def _screen(
+        self,
+        subjects: Sequence[ScreeningSubject],
+        files: ModelFiles,
+        references: dict[str, ModelReference],
+        workers: int,
+    ) -> Iterator[ScreeningDocument]:
+        structures = [subject.structure for subject in subjects]
+        assessments = assess(structures, files, self.mu_star, workers)
+        yield from screen(subjects, assessments, references, self.thresholds, self.mu_star)
 
 
 def screen(
-    subjects: Sequence[ScreeningSubject], model: TcBaseline, thresholds: Thresholds, mu_star: float
+    subjects: Iterable[ScreeningSubject],
+    assessments: Iterable[Assessment],
+    models: dict[str, ModelReference],
+    thresholds: Thresholds,
+    mu_star: float,
 ) -> Iterator[ScreeningDocument]:
     """Hold candidates against the gates.
 
@@ -166,8 +194,10 @@ def screen(
     ----------
     subjects
         Candidates with what is known of their energies.
-    model
-        Tc model.
+    assessments
+        What the models say of each of them.
+    models
+        Kind of model -> the weights that were asked.
     thresholds
         What they must meet.
     mu_star
@@ -178,10 +208,9 @@ def screen(
     ScreeningDocument
         One for each candidate, without provenance.
     """
-    predictions = model.predict([subject.structure for subject in subjects], mu_star=mu_star)
-    models = {"tc": ModelReference(model_id=model.model_id, digest=model.digest)}
-    for subject, prediction in zip(subjects, predictions, strict=True):
-        gates = list(_gates(subject, prediction, thresholds))
+    for subject, assessment in zip(subjects, assessments, strict=True):
+        gates = list(_gates(subject, assessment, thresholds))
+        superconductor, energy, tc = assessment.superconductor, assessment.formation_energy, assessment.tc
         coverage = None if subject.stability is None else subject.stability.coverage
         yield ScreeningDocument(
             screening_id=screening_identifier(subject.candidate_id, subject.relaxation_id, models, thresholds, mu_star),
@@ -193,12 +222,18 @@ def screen(
             gates=gates,
             passed=passes(gates),
             mu_star=mu_star,
-            tc_k=prediction.tc_k,
-            tc_std_k=prediction.tc_std_k,
-            lambda_=prediction.lambda_,
-            omega_log_mev=prediction.omega_log_mev,
-            domain_distance=prediction.domain_distance,
-            in_domain=prediction.in_domain,
+            tc_k=tc.tc_k,
+            tc_std_k=tc.tc_std_k,
+            lambda_=tc.lambda_,
+            omega_log_mev=tc.omega_log_mev,
+            domain_distance=tc.domain_distance,
+            in_domain=tc.in_domain,
+            superconductor_probability=superconductor.probability,
+            superconductor_probability_std=superconductor.std,
+            predicted_formation_energy_ev_per_atom=energy.energy_ev_per_atom,
+            predicted_formation_energy_std_ev_per_atom=energy.std_ev_per_atom,
+            core_hours=assessment.cost.core_hours,
+            core_hours_factor=assessment.cost.factor,
             formation_energy_ev_per_atom=subject.formation_energy_ev_per_atom,
             e_above_hull_ev_per_atom=subject.e_above_hull_ev_per_atom,
             hull_systems_present=[] if coverage is None else coverage.present,
@@ -206,16 +241,47 @@ def screen(
         )
 
 
-def _gates(subject: ScreeningSubject, prediction: TcPrediction, thresholds: Thresholds) -> Iterator[GateResult]:
-    reason = subject.reason or None
+def _gates(subject: ScreeningSubject, assessment: Assessment, thresholds: Thresholds) -> Iterator[GateResult]:
+    superconductor, energy, tc = assessment.superconductor, assessment.formation_energy, assessment.tc
+    if thresholds.superconductor_probability is not None:
+        yield classifier_gate(
+            superconductor.probability,
+            thresholds.superconductor_probability,
+            superconductor.std,
+            superconductor.reason,
+        )
     if thresholds.formation_energy_ev_per_atom is not None:
-        value = subject.formation_energy_ev_per_atom
-        yield formation_energy_gate(value, thresholds.formation_energy_ev_per_atom, reason)
+        yield formation_energy_gate(
+            energy.energy_ev_per_atom, thresholds.formation_energy_ev_per_atom, energy.std_ev_per_atom, energy.reason
+        )
     if thresholds.e_above_hull_ev_per_atom is not None:
+        reason = subject.reason or None
         yield hull_gate(subject.e_above_hull_ev_per_atom, thresholds.e_above_hull_ev_per_atom, reason)
     if thresholds.tc_k is not None:
-        yield tc_gate(prediction.tc_k, thresholds.tc_k, prediction.tc_std_k, prediction.reason)
-    yield domain_gate(prediction.domain_distance, prediction.reason)
+        yield tc_gate(tc.tc_k, thresholds.tc_k, tc.tc_std_k, tc.reason)
+    yield domain_gate(tc.domain_distance, tc.reason)
+
+
+def _model_files(database: Database, choices: Mapping[Kind, str]) -> dict[Kind, Path | str]:
+    """Find the weights of every kind; a model that is not there is its reason."""
+    registry = Registry(database, SHIPPED, SCORES)
+    files: dict[Kind, Path | str] = {}
+    for kind in KINDS:
+        try:
+            files[kind] = registry.find(kind, choices.get(kind))
+        except (DatabaseError, ModelError) as error:
+            files[kind] = str(error)
+    return files
+
+
+def _batches(
+    database: Database, asked: Sequence[str], relaxation_ids: dict[str, str] | None
+) -> Iterator[list[ScreeningSubject]]:
+    for piece in grouper(asked, _BATCH):
+        if relaxation_ids is None:
+            yield list(_proposed(database, piece))
+        else:
+            yield list(_relaxed(database, {candidate: relaxation_ids[candidate] for candidate in piece}))
 
 
 def _proposed(database: Database, candidate_ids: Iterable[str]) -> Iterator[ScreeningSubject]:

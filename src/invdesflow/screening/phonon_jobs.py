@@ -37,7 +37,7 @@ class DynamicalStabilityOutput(BaseModel):
 class DynamicalStabilityMaker(SettingsMaker):
     """Compute harmonic phonons of relaxed candidates with an interatomic potential.
 
-    1. Take the candidates whose relaxation with the same potential converged.
+    1. Take the first of the shortlist, as far as their relaxation with the same potential converged.
     2. Leave out what is stored with the same potential and settings.
     3. Compute the rest one after the other; every answer is stored as it comes, with its reason where there is none.
 
@@ -45,6 +45,8 @@ class DynamicalStabilityMaker(SettingsMaker):
     ----------
     name
         Name of the job.
+    most
+        Candidates of the shortlist that are looked at, its first ones; none looks at all.
     potential
         Program of the interatomic potential; the one of the relaxations, or no crystal is at rest.
     model
@@ -54,6 +56,7 @@ class DynamicalStabilityMaker(SettingsMaker):
     """
 
     name: str = "phonons"
+    most: int | None = 10
     potential: Kind = "CHGNet"
     model: str | None = None
     settings: PhononSettings = field(default_factory=PhononSettings)
@@ -67,7 +70,7 @@ class DynamicalStabilityMaker(SettingsMaker):
         Parameters
         ----------
         candidate_ids
-            Candidates on the shortlist, such as those that passed a screening.
+            Candidates on the shortlist, best first, such as those that passed a screening.
         relaxation_ids
             candidate_id -> relaxation_id, as a relaxing job returns them.
         campaign, campaign_round
@@ -79,6 +82,7 @@ class DynamicalStabilityMaker(SettingsMaker):
             If the potential cannot be loaded. What happens to one crystal is the reason in its document.
         """
         watch = Stopwatch()
+        candidate_ids = candidate_ids[: self.most]
         potential = find_potential(self.potential, self.model)
         with Database() as database:
             relaxed = _relaxed(database, {name: relaxation_ids.get(name) for name in candidate_ids}, potential)

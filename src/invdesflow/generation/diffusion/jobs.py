@@ -80,7 +80,7 @@ class GenerateMaker(SettingsMaker):
             model = GeneratorModel.load(Registry(database, {KIND: SHIPPED}).find(KIND, self.model))
             sampler = Sampler(model, self.conditions, self.sampler)
             drawn = draw_crystals(sampler, seed, most)
-            origin = partial(_origin, model=model, seed=seed, conditions=self.conditions)
+            origin = partial(_origin, model=model, seed=seed, conditions=self.conditions, sampler=self.sampler)
             generation = GenerationRound(database, campaign, campaign_round, self.gates, origin)
             output = generation.run(self.name, drawn, self.n_candidates)
         if len(output.candidate_ids) < self.n_candidates:
@@ -91,11 +91,14 @@ class GenerateMaker(SettingsMaker):
         return output
 
 
-def _origin(drawn: DrawnCrystal, model: GeneratorModel, seed: int, conditions: Conditions) -> Origin:
+def _origin(
+    drawn: DrawnCrystal, model: GeneratorModel, seed: int, conditions: Conditions, sampler: SamplerSettings
+) -> Origin:
     return Origin(
         kind="diffusion",
         generator=Generator(name=model.name, version=str(model.card["version"]), digest=model.digest),
         conditions=conditions.model_dump(mode="json", exclude_defaults=True),
+        sampler=sampler.model_dump(mode="json"),
         seed=seed,
         index=drawn.index,
     )
