@@ -36,8 +36,8 @@ class CostPrediction:
     Parameters
     ----------
     core_hours
-        CPU time of ground state, phonons and electron-phonon matrix elements on the coarse meshes, core-hours of the
-        reference machine.
+        CPU time of pw.x and ph.x: ground state, phonons with the response of the potential, and the bands from which
+        EPW starts, core-hours of the reference machine. EPW's own time is not in it.
     factor
         The true cost lies between `core_hours` divided and multiplied by this, in 68 % of the cases.
     largest_job_core_hours
