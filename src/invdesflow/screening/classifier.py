@@ -58,7 +58,7 @@ def probabilities(logits: FloatArray, slope: float, intercept: float) -> FloatAr
 
 
 class Classifier:
-    """Five networks, each trained without one fifth of the formulas.
+    """Graph networks, each trained without one fifth of the formulas.
 
     The probability belongs to the mean of their logits; its standard deviation is that of their own probabilities.
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier
 
 from invdesflow.model_files import read_card, write_model
 from invdesflow.progress import track
@@ -22,18 +21,18 @@ from invdesflow.screening.graph_encoder import ClassifierNetwork
 from invdesflow.screening.site_features import SiteScale
 from invdesflow.screening.training.classes import DATA_SETS, KINDS, MU_STAR
 from invdesflow.screening.training.classifier_fitting import Recipe, fine_tune, network_logits, pre_train
+from invdesflow.screening.training.classifier_forest import forest_scores
 from invdesflow.screening.training.classifier_report import Judged, calibrate, figures, print_figures, ranking
 from invdesflow.screening.training.classifier_table import ClassTable, fit_scale, read_table
 from invdesflow.screening.training.splits import FOLDS, formulas_digest
 
-__all__ = ["Trial", "Variant", "cross_validate", "evaluate", "forest_scores", "main", "train"]
+__all__ = ["Trial", "Variant", "cross_validate", "evaluate", "main", "train"]
 
 LICENCES = {
     "alexandria": "MIT",
     "jarvis": "NIST, public domain in the US",
     "materials-project": "CC BY 4.0",
 }
-TREES = 100
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,8 @@ class Trial:
 
     Parameters
     ----------
-    variant
-        Which one.
+    name
+        Of the variant.
     networks, scale
         The members and what they read.
     logits
@@ -68,7 +67,7 @@ class Trial:
         has no class, shape (crystals,).
     """
 
-    variant: Variant
+    name: str
     networks: list[ClassifierNetwork]
     scale: SiteScale
     logits: NDArray[np.float64]
@@ -89,35 +88,13 @@ def cross_validate(table: ClassTable, variant: Variant, recipe: Recipe, checkpoi
         rows = np.flatnonzero(table.labelled & ~table.held_out & (table.folds == fold))
         logits[rows] = network_logits(network, table, scale, rows)
         networks.append(network)
-    return Trial(variant, networks, scale, logits)
+    return Trial(variant.name, networks, scale, logits)
 
 
-def forest_scores(table: ClassTable, potential: bool, seed: int) -> NDArray[np.float64]:
-    """Judge every labelled crystal with a random forest that has not seen its formula; NaN for the others.
-
-    It reads mean, mean deviation, smallest and largest element properties of the sites, the volume per atom, and, if
-    asked, the same of the potential's features.
-    """
-    scale = fit_scale(table, potential)
-    inputs = np.array([_statistics(table, scale, row) for row in range(len(table.kinds))])
-    scores = np.full(len(inputs), np.nan)
-    for fold in range(FOLDS):
-        seen = table.labelled & table.taught(fold)
-        judged = table.labelled & ~table.held_out & (table.folds == fold)
-        if judged.any():
-            forest = RandomForestClassifier(TREES, class_weight="balanced", min_samples_leaf=2, random_state=seed)
-            scores[judged] = forest.fit(inputs[seen], table.positive[seen]).predict_proba(inputs[judged])[:, 1]
-    return scores
-
-
-def _statistics(table: ClassTable, scale: SiteScale, row: int) -> NDArray[np.float32]:
-    graph = table.graphs[row]
-    if scale.unknown(graph.numbers):  # an element that occurs in the frozen tenth alone
-        return np.full(4 * scale.inputs + 1, np.nan, dtype=np.float32)
-    sites = scale.features(graph.numbers, table.potential[row])
-    deviation = np.abs(sites - sites.mean(axis=0)).mean(axis=0)
-    parts = [sites.mean(axis=0), deviation, sites.min(axis=0), sites.max(axis=0), [graph.volume_per_atom]]
-    return np.concatenate(parts).astype(np.float32)
+def together(one: Trial, other: Trial) -> Trial:
+    """Average two variants that read the same."""
+    logits = (one.logits + other.logits) / 2.0
+    return Trial(f"{one.name}; {other.name}; averaged", one.networks + other.networks, one.scale, logits)
 
 
 def train(
@@ -128,7 +105,9 @@ def train(
     variants: Sequence[Variant] = VARIANTS,
     checkpoints: Path | None = None,
 ) -> list[Trial]:
-    """Train every variant and write the one with the best average precision on unseen formulas, calibrated on them.
+    """Train every variant, and write the best calibrated: by its average precision on unseen formulas.
+
+    Pre-trained networks and those from scratch that read the same compete also in their average.
 
     Weights and card are ``output/classifier.*``; the weights are stored in half precision, and the metrics on the
     frozen tenth are those of the stored weights.
@@ -136,9 +115,14 @@ def train(
     Returns
     -------
     list of Trial
-        All variants, best first.
+        All variants and averages, best first.
     """
-    trials = [cross_validate(table, variant, recipe, checkpoints) for variant in variants]
+    found = {variant: cross_validate(table, variant, recipe, checkpoints) for variant in variants}
+    trials = list(found.values())
+    for potential in (True, False):
+        pair = [Variant(potential, True), Variant(potential, False)]
+        if all(variant in found for variant in pair):
+            trials.append(together(*(found[variant] for variant in pair)))
     trials.sort(key=lambda trial: -ranking(trial.judged(table))["AP"])
     best = trials[0]
     law = calibrate(best.judged(table))
@@ -147,10 +131,10 @@ def train(
     for number, network in enumerate(best.networks):
         arrays |= {f"member{number}.{name}": w.half().numpy() for name, w in network.state_dict().items()}
     card = _card(table, recipe) | {
-        "variant": best.variant.name,
+        "variant": best.name,
         "calibration": law,
         "cross_validation": figures(_judged(table, probabilities(best.logits, law["slope"], law["intercept"]))),
-        "members": FOLDS,
+        "members": len(best.networks),
     }
     path = output / "classifier.safetensors"
     write_model(path, arrays, card)
@@ -251,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pretraining_crystals=options.pretraining_crystals,
     )
     trials = train(table, recipe, options.output, checkpoints=options.checkpoints)
-    compared = {trial.variant.name: ranking(trial.judged(table)) for trial in trials}
+    compared = {trial.name: ranking(trial.judged(table)) for trial in trials}
     for potential, name in ((True, "forest on elements and CHGNet"), (False, "forest on elements")):
         compared[name] = ranking(_judged(table, forest_scores(table, potential, recipe.seed)))
     print_figures("5-fold by reduced formula", compared)
