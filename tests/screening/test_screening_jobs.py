@@ -62,14 +62,14 @@ def test_a_good_candidate_passes_with_its_numbers():
 def test_every_gate_that_fails_says_why():
     weak = replace(
         SURE,
-        superconductor=ClassPrediction(0.2, 0.1),
+        superconductor=ClassPrediction(0.1, 0.1),
         formation_energy=FormationEnergyPrediction(0.1, 0.03),
         tc=replace(SURE.tc, tc_k=1.0),
     )
     document = decide(weak, stability(0.1, 0.3))
     assert not document.passed
     assert failed(document) == {
-        "classifier": "classifier of 0.20 is below 0.5",
+        "classifier": "classifier of 0.10 is below 0.2",
         "formation_energy": "formation_energy of 0.100 eV/atom is above 0",
         "e_above_hull": "e_above_hull of 0.300 eV/atom is above 0.2",
         "tc": "tc of 1.00 K is below 5",

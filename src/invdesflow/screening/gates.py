@@ -22,7 +22,7 @@ class Thresholds(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     superconductor_probability: float | None = Field(
-        0.5, ge=0, le=1, description="smallest probability of the class of superconductors"
+        0.2, ge=0, le=1, description="smallest probability of the class of superconductors"
     )
     formation_energy_ev_per_atom: float | None = Field(0.0, description="largest formation energy, eV/atom")
     e_above_hull_ev_per_atom: float | None = Field(0.2, ge=0, description="largest energy above the hull, eV/atom")

@@ -21,7 +21,7 @@ SHIPPED: Mapping[Kind, tuple[Path, ...]] = {
     "cost": (_WEIGHTS / "cost.safetensors",),
 }
 SCORES: Mapping[Kind, Score] = {
-    "classifier": ("average precision", True),
+    "classifier": ("AP", True),
     "formation-energy": ("MAE (eV/atom)", False),
     "tc": ("MAE (K)", False),
 }
