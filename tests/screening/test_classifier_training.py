@@ -1,5 +1,6 @@
 """Training of the classifier at a size for tests, on crystals made here."""
 
+import csv
 import gzip
 import json
 from itertools import combinations
@@ -173,3 +174,24 @@ def test_reading(tmp_path):
         read_crystals({"other": tmp_path / "mp.gz"})
     with pytest.raises(ModelError, match="cannot be read"):
         read_crystals({"jarvis": tmp_path / "mp.gz"})
+
+
+def test_reading_calculated_couplings(tmp_path):
+    row = {"lattice": (3 * np.eye(3)).tolist(), "species": ["Nb"], "frac": [[0, 0, 0]], "Tc_K": 7.0, "magmom": [-0.4]}
+    with gzip.open(tmp_path / "alexandria.gz", "wt") as file:
+        file.write(json.dumps(row))
+    poscar = Structure(Lattice.cubic(3.3), ["Nb"], [[0, 0, 0]]).to(fmt="poscar").replace("\n", "\\n")
+    names = ["lambda_ep", "wlog_K", "optb88_gap", "magmom", "in_invdesflow_105", "poscar"]
+    with gzip.open(tmp_path / "jarvis.gz", "wt", newline="") as file:
+        table = csv.DictWriter(file, names)
+        table.writeheader()
+        for values in (("1.0", "200", "0", "0.1", "True", poscar), ("9.0", "200", "", "", "False", poscar)):
+            table.writerow(dict(zip(names, values, strict=True)))
+    (one,) = read_crystals({"alexandria": tmp_path / "alexandria.gz"})
+    assert (one.tc_k, one.moment, one.formula) == (7.0, 0.4, "Nb")
+    sound, strange = read_crystals({"jarvis": tmp_path / "jarvis.gz"})
+    exponent = -1.04 * 2.0 / (1.0 - 0.10 * 1.62)
+    f1 = (1 + (1.0 / (2.46 * (1 + 3.8 * 0.10))) ** 1.5) ** (1 / 3)
+    assert sound.tc_k == pytest.approx(f1 * 200 / 1.2 * np.exp(exponent), rel=1e-3)
+    assert (sound.checked, sound.gap_ev, sound.moment) == (True, 0.0, 0.1)
+    assert np.isnan([strange.tc_k, strange.gap_ev, strange.moment]).all()
