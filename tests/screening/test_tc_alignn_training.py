@@ -22,7 +22,7 @@ from invdesflow.screening.training.splits import fold_of, is_held_out
 from invdesflow.screening.training.tc_alignn import train
 
 METALS = ("Al", "Ti", "V", "Cr", "Zr", "Nb", "Mo", "Ta", "W", "Re", "Ru", "Rh", "Pd", "Cu", "Ag")
-SMALL = Recipe(epochs=12, batch=16, neighbours=8, hidden=16, readout=32, perceptrons=1, perceptron_epochs=30)
+SMALL = Recipe(epochs=12, batch=16, neighbours=8, hidden=16, readout=32, perceptron_epochs=30, trees=3)
 
 
 def compound(first, second):

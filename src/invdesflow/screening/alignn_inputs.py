@@ -17,7 +17,7 @@ from invdesflow.screening.description import CrystalDescription
 from invdesflow.screening.elements import PROPERTIES, ElementTable
 from invdesflow.screening.features import FEATURES_VERSION, crystal_features
 
-__all__ = ["CrystalInputs", "Featuriser", "InputScale"]
+__all__ = ["CrystalInputs", "Featuriser", "InputScale", "designed_features"]
 
 CLIP = 6.0  # standard deviations; keeps the perceptrons from running away on a single strange feature
 FRACTION_SCALE = 5.0  # brings the atomic fractions of the elements to order one
@@ -36,7 +36,8 @@ class CrystalInputs:
     atoms
         CHGNet's features of the atoms of the graph, shape (atoms, 64).
     features
-        Features of structure and composition, then CHGNet's features of the crystal, shape (features + 64,).
+        Features of structure and composition, then the mean of CHGNet's features of the sites (those of the crystal grow
+        with the cell), shape (features + 64,).
     fractions
         Atomic fractions of the elements, shape (elements,).
     """
@@ -45,6 +46,11 @@ class CrystalInputs:
     atoms: FloatArray
     features: FloatArray
     fractions: FloatArray
+
+
+def designed_features(inputs: Sequence[CrystalInputs]) -> FloatArray:
+    """Return the features of structure and composition alone, shape (crystals, features)."""
+    return np.array([one.features[:-LEARNED] for one in inputs])
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class Featuriser:
         return CrystalInputs(
             graph=graph,
             atoms=description.atoms[graph.sites],
-            features=np.concatenate([features, description.crystal]).astype(np.float32),
+            features=np.concatenate([features, description.atoms.mean(axis=0)]).astype(np.float32),
             fractions=(numbers[:, None] == np.array(self.elements)).mean(axis=0).astype(np.float32),
         )
 

@@ -1,4 +1,4 @@
-"""The Tc model of the screening: lambda and omega_log by ALIGNN and perceptrons, Tc by Allen and Dynes' formula."""
+"""The Tc model of the screening: lambda and omega_log by ALIGNN and others, Tc by Allen and Dynes' formula."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,19 +13,22 @@ from pymatgen.core import Structure
 
 from invdesflow.errors import ModelError
 from invdesflow.model_files import read_model
-from invdesflow.screening.alignn_inputs import CrystalInputs, Featuriser, InputScale
-from invdesflow.screening.alignn_network import AlignnNetwork
+from invdesflow.screening.alignn_inputs import CrystalInputs, Featuriser, InputScale, designed_features
+from invdesflow.screening.alignn_network import OUTPUTS, AlignnNetwork
 from invdesflow.screening.description import CrystalDescription
 from invdesflow.screening.domain import TrainingDomain
 from invdesflow.screening.perceptron import PerceptronCommittee
 from invdesflow.screening.predictions import TcPrediction
 from invdesflow.screening.tc_baseline import critical_temperature, tc_width
+from invdesflow.screening.tree_ensemble import TreeEnsemble
 
-__all__ = ["KIND", "VERSION", "WEIGHTS", "Member", "TcEnsemble", "combine"]
+__all__ = ["KIND", "PARTS", "VERSION", "WEIGHTS", "Member", "TcEnsemble", "combine"]
 
 KIND = "tc"
 VERSION = 1
 WEIGHTS = Path(__file__).parent / "weights" / "tc_alignn.safetensors"
+PARTS = ("ALIGNN", "perceptrons", "trees")
+"""What each member is made of."""
 _BATCH = 128
 
 FloatArray = NDArray[np.float64]
@@ -33,7 +36,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Member:
-    """An ALIGNN network, and perceptrons that learned from the same crystals.
+    """An ALIGNN network, and perceptrons and trees that learned from the same crystals.
 
     Attributes
     ----------
@@ -45,6 +48,8 @@ class Member:
         Of its outputs, shape (outputs,).
     perceptrons
         They see the features of the whole crystal alone, and give the same outputs.
+    trees
+        Extra trees that see the features of structure and composition alone; they give the first three outputs.
     """
 
     network: AlignnNetwork
@@ -52,16 +57,21 @@ class Member:
     output_mean: FloatArray
     output_scale: FloatArray
     perceptrons: PerceptronCommittee
+    trees: TreeEnsemble
 
     @torch.no_grad()
     def predict(self, inputs: Sequence[CrystalInputs], elements: NDArray[np.float32]) -> FloatArray:
-        """Return the `OUTPUTS` of ALIGNN and then of each perceptron, shape (crystals, 1 + perceptrons, outputs)."""
+        """Return the `OUTPUTS` of the `PARTS`, shape (crystals, parts, outputs); NaN where a part does not give one."""
         pieces = [self.network(*self.scale.tensors(piece, elements)).numpy() for piece in grouper(inputs, _BATCH)]
-        graph = np.concatenate(pieces).astype(np.float64) * self.output_scale + self.output_mean
-        return np.concatenate([graph[:, None], self.perceptrons.predict(self.scale.crystals(inputs))], axis=1)
+        outputs = np.full((len(inputs), len(PARTS), len(OUTPUTS)), np.nan)
+        outputs[:, 0] = np.concatenate(pieces).astype(np.float64) * self.output_scale + self.output_mean
+        outputs[:, 1] = self.perceptrons.predict(self.scale.crystals(inputs)).mean(axis=1)
+        grown = self.trees.predict(designed_features(inputs)).mean(axis=1)
+        outputs[:, 2, : grown.shape[1]] = grown
+        return outputs
 
     def stored(self) -> "Member":
-        """Return the member as it comes back from its arrays, in which the weights have 16 bits."""
+        """Return the member as it comes back from its arrays, in which the weights of the networks have 16 bits."""
         return self.from_arrays(self.to_arrays(), self.network.describe())
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -70,7 +80,8 @@ class Member:
         arrays |= {f"scale.{name}": array for name, array in vars(self.scale).items()}
         arrays |= {f"network.{name}": array.astype(np.float16) for name, array in self.network.to_arrays().items()}
         committee = self.perceptrons.to_arrays()
-        return arrays | {f"perceptrons.{name}": array.astype(np.float16) for name, array in committee.items()}
+        arrays |= {f"perceptrons.{name}": array.astype(np.float16) for name, array in committee.items()}
+        return arrays | {f"trees.{name}": array for name, array in self.trees.to_arrays().items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], shape: Mapping[str, Any]) -> "Member":
@@ -81,26 +92,26 @@ class Member:
             output_mean=arrays["output_mean"],
             output_scale=arrays["output_scale"],
             perceptrons=PerceptronCommittee.from_arrays(_part(arrays, "perceptrons")),
+            trees=TreeEnsemble.from_arrays(_part(arrays, "trees")),
         )
 
 
-def combine(outputs: FloatArray, alignn_share: float) -> tuple[FloatArray, FloatArray]:
-    """Average ALIGNN and the perceptrons.
+def combine(outputs: FloatArray, shares: Sequence[float]) -> tuple[FloatArray, FloatArray]:
+    """Average the parts of a member.
 
     Parameters
     ----------
     outputs
-        Of ALIGNN and then of each perceptron, shape (crystals, 1 + perceptrons, outputs).
-    alignn_share
-        Weight of ALIGNN; the perceptrons share the rest.
+        Of the `PARTS`, shape (crystals, parts, outputs).
+    shares
+        Weight of each part; they add up to 1.
 
     Returns
     -------
     mean, spread
-        Shape (crystals, outputs) and, for ln lambda, (crystals,): standard deviation among those averaged.
+        Shape (crystals, outputs) and, for ln lambda, (crystals,): standard deviation among the parts.
     """
-    count = outputs.shape[1] - 1
-    weights = np.array([alignn_share] + [(1.0 - alignn_share) / count] * count)
+    weights = np.asarray(shares)
     mean = np.einsum("cmo,m->co", outputs, weights)
     deviation = outputs[:, :, 0] - mean[:, :1]
     return mean, np.sqrt(deviation**2 @ weights)
@@ -130,7 +141,7 @@ class TcEnsemble:
             self.elements = arrays["element_features"]
             shape = card["network"]
             self.members = [Member.from_arrays(_part(arrays, f"member{k}"), shape) for k in range(card["members"])]
-            self._alignn_share = float(card["alignn_share"])
+            self._shares = [float(card["shares"][part]) for part in PARTS]
             self._residual = float(card["calibration"]["residual_log_lambda"])
             self._stretch = float(card["calibration"]["stretch_68"])
             self._disagreement = float(card["domain"]["largest_disagreement"])
@@ -181,7 +192,7 @@ class TcEnsemble:
         return predictions
 
     def outputs(self, inputs: Sequence[CrystalInputs]) -> FloatArray:
-        """Return what each member gives, shape (members, crystals, 1 + perceptrons, outputs)."""
+        """Return what each member gives, shape (members, crystals, parts, outputs)."""
         return np.array([member.predict(inputs, self.elements) for member in self.members])
 
     def average(self, outputs: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -196,7 +207,7 @@ class TcEnsemble:
         disagreement
             Standard deviation of ln lambda among the members, shape (crystals,).
         """
-        parts = [combine(one, self._alignn_share) for one in outputs]
+        parts = [combine(one, self._shares) for one in outputs]
         means = np.array([mean for mean, _ in parts])
         spread = np.sqrt(np.mean([spread**2 for _, spread in parts], axis=0))
         return means.mean(axis=0), spread, means[:, :, 0].std(axis=0)

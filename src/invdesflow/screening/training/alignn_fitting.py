@@ -1,8 +1,8 @@
-"""Training one member of the ALIGNN model: a network and the perceptrons beside it."""
+"""Training one member of the ALIGNN model: a network, and perceptrons and trees beside it."""
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from invdesflow.screening.alignn_graph import AlignnBatch
-from invdesflow.screening.alignn_inputs import InputScale
+from invdesflow.screening.alignn_inputs import InputScale, designed_features
 from invdesflow.screening.alignn_network import AlignnNetwork, AlignnShape
 from invdesflow.screening.tc_alignn import Member
 from invdesflow.screening.training.alignn_data import AlignnData
-from invdesflow.screening.training.fitting import fit_networks
+from invdesflow.screening.training.fitting import fit_networks, fit_trees
 from invdesflow.screening.training.loop import LoopSettings, train_network
 from invdesflow.screening.training.splits import formulas_digest
 
@@ -39,11 +39,13 @@ class Recipe:
         As in `AlignnShape`.
     perceptrons, perceptron_epochs
         Perceptrons of each member, and how long they learn.
+    trees, leaf
+        Trees of each member, and the fewest rows in a leaf.
     seed
         Seed of everything random in the first member.
     """
 
-    epochs: int = 22
+    epochs: int = 16
     batch: int = 64
     learning_rate: float = 2e-3
     neighbours: int = 12
@@ -51,8 +53,10 @@ class Recipe:
     line_layers: int = 1
     bond_layers: int = 1
     readout: int = 256
-    perceptrons: int = 2
+    perceptrons: int = 1
     perceptron_epochs: int = 60
+    trees: int = 10
+    leaf: int = 2
     seed: int = 0
 
 
@@ -74,7 +78,7 @@ def fit_member(
     checkpoint: Path | None = None,
     report: Callable[[int, float], None] | None = None,
 ) -> Member:
-    """Train an ALIGNN network and perceptrons.
+    """Train an ALIGNN network and perceptrons, and grow trees.
 
     Parameters
     ----------
@@ -104,20 +108,23 @@ def fit_member(
             chosen = targets[rows]
             yield _Batch(*tensors, torch.nan_to_num(chosen), ~torch.isnan(chosen))
 
+    shape = _shape(data, elements, recipe)
     torch.manual_seed(seed)
     network = train_network(
-        AlignnNetwork(_shape(data, elements, recipe)),
+        AlignnNetwork(shape),
         batches,
         _loss,
         LoopSettings(recipe.epochs, recipe.learning_rate, seed=seed),
         steps_per_epoch=steps,
         checkpoint=checkpoint,
-        identity=_identity(data, recipe, seed),
+        identity=_identity(data, shape, recipe),
         report=None if report is None else lambda epoch, loss, _: report(epoch, loss),
     )
     samples, first = scale.crystals(data.inputs), seed * recipe.perceptrons
     committee = fit_networks(samples, data.targets, recipe.perceptrons, first, recipe.perceptron_epochs)
-    return Member(network, scale, mean, deviation, committee)
+    known = data.targets[:, :3]  # the other targets are not known of every row
+    trees = fit_trees(designed_features(data.inputs), known, recipe.trees, seed, recipe.leaf)
+    return Member(network, scale, mean, deviation, committee, trees)
 
 
 def _shape(data: AlignnData, elements: NDArray[np.float32], recipe: Recipe) -> AlignnShape:
@@ -139,6 +146,7 @@ def _loss(network: AlignnNetwork, batch: _Batch) -> Tensor:
     return (each * batch.known * torch.tensor(TASK_WEIGHTS)).mean()
 
 
-def _identity(data: AlignnData, recipe: Recipe, seed: int) -> str:
-    content = f"{asdict(recipe)} {seed} {len(data)} {formulas_digest(list(data.formulas))}"
+def _identity(data: AlignnData, shape: AlignnShape, recipe: Recipe) -> str:
+    """Name what a network learns from and how; the seed stands in the settings of the loop."""
+    content = f"{shape} {recipe.batch} {recipe.neighbours} {len(data)} {formulas_digest(data.formulas.tolist())}"
     return hashlib.sha256(content.encode() + data.targets.tobytes()).hexdigest()

@@ -47,9 +47,23 @@ def forest_arrays(forest: Any) -> TreeEnsemble:
     return TreeEnsemble(roots=roots, **{name: np.concatenate(arrays) for name, arrays in parts.items()})
 
 
-def fit_trees(features: FloatArray, targets: FloatArray, trees: int, seed: int) -> TreeEnsemble:
-    """Grow extremely randomised trees (Geurts et al., Mach. Learn. 63, 3 (2006)) for all targets together."""
-    forest = ExtraTreesRegressor(trees, max_features=0.8, random_state=seed, n_jobs=1)
+def fit_trees(
+    features: NDArray[np.floating[Any]], targets: FloatArray, trees: int, seed: int, leaf: int = 1
+) -> TreeEnsemble:
+    """Grow extremely randomised trees (Geurts et al., Mach. Learn. 63, 3 (2006)) for all targets together.
+
+    Parameters
+    ----------
+    features, targets
+        Shapes (samples, features) and (samples, targets).
+    trees
+        How many.
+    seed
+        Seed of everything random.
+    leaf
+        Fewest samples in a leaf.
+    """
+    forest = ExtraTreesRegressor(trees, max_features=0.8, min_samples_leaf=leaf, random_state=seed, n_jobs=1)
     return forest_arrays(forest.fit(features, targets))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from invdesflow.screening.alignn_inputs import Featuriser, InputScale
 from invdesflow.screening.alignn_network import OUTPUTS
 from invdesflow.screening.domain import TrainingDomain
 from invdesflow.screening.elements import periodic_table
-from invdesflow.screening.tc_alignn import KIND, VERSION, Member, TcEnsemble, combine
+from invdesflow.screening.tc_alignn import KIND, PARTS, VERSION, Member, TcEnsemble, combine
 from invdesflow.screening.training.alignn_data import MU_STAR, AlignnData
 from invdesflow.screening.training.alignn_fitting import Recipe, fit_member
 from invdesflow.screening.training.electron_phonon_data import read_alexandria, read_jarvis
@@ -44,7 +45,8 @@ __all__ = ["Members", "cross_validate", "element_features", "evaluate", "measure
 FloatArray = NDArray[np.float64]
 SETS = (("Alexandria electron-phonon set", "MIT"), ("JARVIS supercon_3d", "NIST, public domain in the US"))
 READERS = {"alexandria": read_alexandria, "jarvis": read_jarvis}
-SHARES = np.linspace(0.0, 1.0, 21)
+STEPS = 20
+"""The weights of the parts are multiples of one over this."""
 MODEL = "model: "
 FARTHEST = 0.99
 """Quantile of distance and disagreement at which the domain ends."""
@@ -86,7 +88,7 @@ class Members:
     members
         One for each fold.
     outputs
-        Of ALIGNN and the perceptrons of the member that has not seen a row, shape (samples, 1 + perceptrons, 5).
+        Of the parts of the member that has not seen a row, shape (samples, parts, 5).
     distance
         Distance of each row from the training set of that member before it is scaled, shape (samples,).
     scale, domain
@@ -99,36 +101,35 @@ class Members:
     scale: InputScale
     domain: TrainingDomain
 
-    def out_of_fold(self, data: AlignnData, alignn_share: float) -> OutOfFold:
+    def out_of_fold(self, data: AlignnData, shares: Sequence[float]) -> OutOfFold:
         """Return what the cross-validation says of the average."""
-        mean, spread = combine(self.outputs, alignn_share)
+        mean, spread = combine(self.outputs, shares)
         labels = (data.tc_k, data.targets, data.folds, data.benchmark, ~data.held_out)
         return OutOfFold(*labels, tc_by_parts(self.outputs, mean), mean, spread, self.distance)
 
-    def best_alignn_share(self, data: AlignnData) -> float:
-        """Return the weight of ALIGNN with the smallest error of Tc on the benchmark rows that are not held out."""
+    def best_shares(self, data: AlignnData) -> tuple[float, ...]:
+        """Return the weights of the parts with the smallest error of Tc on the benchmark rows that are not held out."""
         rows = data.benchmark & ~data.held_out
-        tc = [self.out_of_fold(data, share).predicted_tc for share in SHARES]
-        return float(SHARES[int(np.argmin([np.abs(one - data.tc_k)[rows].mean() for one in tc]))])
+        grid = [
+            tuple(np.array(one) / STEPS) for one in product(range(STEPS + 1), repeat=len(PARTS)) if sum(one) == STEPS
+        ]
+        tc = [tc_from_logs(combine(self.outputs[rows], shares)[0]) for shares in grid]
+        return grid[int(np.argmin([np.abs(one - data.tc_k[rows]).mean() for one in tc]))]
 
 
 def tc_by_parts(outputs: FloatArray, mean: FloatArray) -> dict[str, FloatArray]:
-    """Return Tc in K by ALIGNN and by the perceptrons alone, and of the output that is Tc itself.
+    """Return Tc in K by each part alone, and of the output that is Tc itself.
 
     Parameters
     ----------
     outputs
-        Of ALIGNN and the perceptrons, shape (samples, 1 + perceptrons, 5).
+        Of the parts, shape (samples, parts, 5).
     mean
         Their average, shape (samples, 5).
     """
-    return {
-        "ALIGNN": tc_from_logs(outputs[:, 0]),
-        "ALIGNN, Tc directly": tc_from_roots(outputs[:, 0, 2]),
-        "perceptrons": tc_from_logs(outputs[:, 1:].mean(axis=1)),
-        "perceptrons, Tc directly": tc_from_roots(outputs[:, 1:, 2].mean(axis=1)),
-        "model, Tc directly": tc_from_roots(mean[:, 2]),
-    }
+    logs = {part: tc_from_logs(outputs[:, number]) for number, part in enumerate(PARTS)}
+    roots = {f"{part}, Tc directly": tc_from_roots(outputs[:, number, 2]) for number, part in enumerate(PARTS)}
+    return logs | roots | {"model, Tc directly": tc_from_roots(mean[:, 2])}
 
 
 def cross_validate(
@@ -147,7 +148,7 @@ def cross_validate(
     checkpoints
         Folder for the state of the trainings.
     """
-    outputs = np.empty((len(data), 1 + recipe.perceptrons, len(OUTPUTS)))
+    outputs = np.empty((len(data), len(PARTS), len(OUTPUTS)))
     distance, members = np.empty(len(data)), []
     scale = InputScale.of(data.rows(~data.held_out).inputs)
     standardised = scale.features(data.inputs).astype(np.float64)
@@ -204,10 +205,10 @@ def train(
     """
     elements = element_features()
     fitted = cross_validate(data, elements, recipe, checkpoints)
-    share = fitted.best_alignn_share(data)
-    held_out = fitted.out_of_fold(data, share)
+    shares = fitted.best_shares(data)
+    held_out = fitted.out_of_fold(data, shares)
     unseen = data.rows(data.held_out)
-    means = [combine(member.predict(unseen.inputs, elements), share)[0] for member in fitted.members]
+    means = [combine(member.predict(unseen.inputs, elements), shares)[0] for member in fitted.members]
     disagreement = np.array(means)[:, :, 0].std(axis=0)
     arrays: dict[str, NDArray[Any]] = {"element_table": featuriser.table.values, "element_features": elements}
     arrays |= {f"scale.{name}": array for name, array in vars(fitted.scale).items()}
@@ -225,7 +226,7 @@ def train(
         "members": len(fitted.members),
         "recipe": asdict(recipe),
         "seeds": [recipe.seed + fold for fold in range(FOLDS)],
-        "alignn_share": share,
+        "shares": dict(zip(PARTS, shares, strict=True)),
         "calibration": calibrate(held_out),
         "domain": {"largest_disagreement": float(np.quantile(disagreement, FARTHEST))},
         "cross_validation": figures,

@@ -18,7 +18,7 @@ from invdesflow.eliashberg.formulas import KELVIN_PER_MEV, mcmillan_tc
 from invdesflow.errors import ModelError
 from invdesflow.screening.alignn_inputs import Featuriser
 from invdesflow.screening.elements import periodic_table
-from invdesflow.screening.tc_alignn import combine
+from invdesflow.screening.tc_alignn import PARTS, combine
 from invdesflow.screening.training.alignn_data import AlignnData
 from invdesflow.screening.training.alignn_fitting import Recipe, fit_member
 from invdesflow.screening.training.electron_phonon_data import LARGEST_LAMBDA, SMALLEST_OMEGA_MEV, Compound
@@ -28,7 +28,7 @@ from invdesflow.screening.training.tc_alignn import element_features
 __all__ = ["leaderboard"]
 
 JARVIS_MU_STAR = 0.085
-MEMBERS, ALIGNN_SHARE = 3, 0.5
+MEMBERS, SHARES = 3, (0.4, 0.4, 0.2)
 RECIPE = replace(Recipe(), epochs=60, batch=32)
 
 
@@ -62,11 +62,7 @@ def leaderboard(path: Path, cache: Path | None, recipe: Recipe = RECIPE) -> dict
     elements = element_features()
     members = [fit_member(data.rows(~tests & sane), elements, recipe, seed=seed) for seed in range(MEMBERS)]
     outputs = np.mean([member.predict(data.rows(tests).inputs, elements) for member in members], axis=0)
-    logs = {
-        "ALIGNN": outputs[:, 0],
-        "perceptrons": outputs[:, 1:].mean(axis=1),
-        "both": combine(outputs, ALIGNN_SHARE)[0],
-    }
+    logs = {part: outputs[:, number] for number, part in enumerate(PARTS)} | {"average": combine(outputs, SHARES)[0]}
     tc = {name: mcmillan_tc(np.exp(one[:, 0]), np.exp(one[:, 1]), JARVIS_MU_STAR) for name, one in logs.items()}
     tc["mean of the training rows"] = np.full(tests.sum(), truth[~tests].mean())
     errors = {f"{name}: MAE (K)": float(np.abs(one - truth[tests]).mean()) for name, one in tc.items()}
