@@ -122,6 +122,15 @@ def test_what_is_not_there_has_an_error(registry, database, tmp_path):
         registry.find("tc", "second")
 
 
+def test_a_kind_whose_file_is_lost_leaves_the_others_alone(registry, tmp_path):
+    registry.add(model_file(tmp_path, "price", 0.5, kind="cost"))
+    (tmp_path / "first.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"first\.safetensors cannot be read"):
+        registry.find("tc")
+    assert registry.promoted("cost").model_id == "price"
+    assert registry.find("cost").exists()
+
+
 def test_a_damaged_blob_is_noticed(registry, database, tmp_path):
     model = registry.add(model_file(tmp_path, "second", 0.5))
     chunk = database.raw["data.chunks"].find_one({})

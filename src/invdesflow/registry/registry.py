@@ -39,11 +39,19 @@ class Registry:
         self._shipped = shipped
         self._scores = scores or {}
 
-    def models(self) -> Iterator[ModelDocument]:
-        """Yield every model: those that ship, then those of the database."""
-        stored = {model.model_id: model for model in self._stored.find({}, sort=[("kind", 1), ("created_at", 1)])}
-        for paths in self._shipped.values():
-            for path in paths:
+    def models(self, kind: str | None = None) -> Iterator[ModelDocument]:
+        """Yield every model, or those of one kind: those that ship, then those of the database.
+
+        Raises
+        ------
+        ModelError
+            If one that ships is missing or damaged; the other kinds do not mind.
+        """
+        criteria = {} if kind is None else {"kind": kind}
+        found = self._stored.find(criteria, sort=[("kind", 1), ("created_at", 1)])
+        stored = {model.model_id: model for model in found}
+        for shipped_kind, paths in self._shipped.items():
+            for path in paths if kind in {None, shipped_kind} else ():
                 own = ModelDocument.from_card(read_card(path), shipped=True)
                 # What ships is read from the package, which may be newer; the database adds whether it was promoted.
                 kept = stored.pop(own.model_id, None)
@@ -71,7 +79,7 @@ class Registry:
         ModelError
             If there is no model of this kind.
         """
-        models = [model for model in self.models() if model.kind == kind]
+        models = list(self.models(kind))
         chosen = [model for model in models if model.promoted_at is not None]
         if chosen:
             return max(chosen, key=lambda model: (model.promoted_at, model.model_id))
