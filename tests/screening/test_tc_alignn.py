@@ -68,9 +68,9 @@ def test_prediction_does_not_depend_on_the_cell_or_the_company(predict):
 def test_hydride_at_ambient_pressure_is_outside_the_domain(predict):
     hydride, ordinary = predict([HYDRIDE, NIOBIUM_TIN])
     assert len(HYDRIDE) == 40
+    assert hydride.domain_distance > 1
     assert not hydride.in_domain
     assert ordinary.in_domain
-    assert ordinary.disagreement < hydride.disagreement
 
 
 def test_failures_are_reasons_in_their_place(predict):
