@@ -52,7 +52,7 @@ def crystals(rows):
 
 @pytest.fixture(scope="module")
 def small():
-    return Recipe(blocks=0, width=8, hidden=16, epochs=30, batch=16)
+    return Recipe(blocks=0, width=16, hidden=32, epochs=60, batch=16)
 
 
 @pytest.fixture(scope="module")
