@@ -36,8 +36,8 @@ class CrystalInputs:
     atoms
         CHGNet's features of the atoms of the graph, shape (atoms, 64).
     features
-        Features of structure and composition, then the mean of CHGNet's features of the sites (those of the crystal grow
-        with the cell), shape (features + 64,).
+        Features of structure and composition, then the mean of CHGNet's features of the sites (those of the crystal
+        grow with the cell), shape (features + 64,).
     fractions
         Atomic fractions of the elements, shape (elements,).
     """
