@@ -57,13 +57,7 @@ def probability(model, descriptor):
     return {name: one.probability for name, one in zip(crystals, predictions, strict=True)}
 
 
-DIAMOND = pytest.param(
-    "diamond",
-    marks=pytest.mark.xfail(reason="classifier-1 gives diamond 0.205, as its model card says", strict=True),
-)
-
-
-@pytest.mark.parametrize("name", [*(name for name in INSULATORS if name != "diamond"), DIAMOND, *MAGNETS])
+@pytest.mark.parametrize("name", [*INSULATORS, *MAGNETS])
 def test_insulators_and_magnets_are_improbable(probability, name):
     assert probability[name] < GATE
 

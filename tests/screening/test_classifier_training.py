@@ -10,26 +10,30 @@ import pytest
 from pymatgen.core import Element, Lattice, Structure
 
 pytest.importorskip("sklearn", reason="scikit-learn (the train extra) is not installed")
+from sklearn.ensemble import ExtraTreesClassifier
 
 from invdesflow.errors import ModelError
-from invdesflow.screening.classifier import Classifier, Shape
+from invdesflow.model_files import read_model
+from invdesflow.screening.classifier import KIND, VERSION, Classifier
+from invdesflow.screening.classifier_members import Inputs, Member, Shape, arrays_under, forest_logits
 from invdesflow.screening.description import FEATURES, CrystalDescription
 from invdesflow.screening.training.classes import Crystal, kinds_of, read_crystals
-from invdesflow.screening.training.classifier import Variant, evaluate_table, train
+from invdesflow.screening.training.classifier import TOGETHER, evaluate_table, train
 from invdesflow.screening.training.classifier_fitting import Recipe, pre_train
-from invdesflow.screening.training.classifier_forest import forest_scores
+from invdesflow.screening.training.classifier_forest import Growth, grow_forest
 from invdesflow.screening.training.classifier_report import Judged, calibrate, figures, ranking
 from invdesflow.screening.training.classifier_table import build_table, fit_scale
 from invdesflow.screening.training.splits import FOLDS, fold_of, is_held_out
 
 METALS = ("Ti", "V", "Zr", "Nb", "Mo", "Ta", "W", "Ru", "Rh", "Pd", "Cu", "Ag", "Hf")
 SMALL = Recipe(shape=Shape(16, 1, 0.0), pretraining_epochs=1, epochs=15, pretraining_crystals=30, batch=16)
+FEW = Growth(trees=10)
 
 
 def describe(structure, moment=0.0):
     groups = np.array([site.specie.group for site in structure])
     atoms = np.sin(np.outer(groups, np.arange(1, FEATURES + 1)) / 60).astype(np.float32)
-    return CrystalDescription(-5.0, np.full(len(structure), moment, np.float32), atoms, atoms.mean(axis=0))
+    return CrystalDescription(-5.0, np.full(len(structure), moment, np.float32), atoms)
 
 
 def crystal(first, second):
@@ -47,18 +51,15 @@ def table():
     return build_table(crystals, [describe(one.structure) for one in crystals])
 
 
-VARIANTS = (Variant(True, True), Variant(True, False))
-
-
 @pytest.fixture(scope="module")
 def trained(table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("classifier")
-    return folder, train(table, SMALL, folder, variants=VARIANTS)
+    return folder, train(table, SMALL, FEW, folder)
 
 
 def test_learns_a_known_rule_and_loads(table, trained):
-    folder, trials = trained
-    found = ranking(trials[0].judged(table))
+    folder, learned = trained
+    found = ranking(learned.judged(table))
     assert found["AP"] > 0.8 > 1.5 * found["superconductors"] / found["rows"]
     model = Classifier.load(folder / "classifier.safetensors")
     alloys = [crystal("Nb", "Mo").structure, crystal("Cu", "Ag").structure]
@@ -66,15 +67,33 @@ def test_learns_a_known_rule_and_loads(table, trained):
     assert high.probability > 0.6 > 0.3 > low.probability
 
 
-def test_the_best_variant_is_written_and_judges_all_that_may_be_learned(table, trained):
-    folder, trials = trained
-    precisions = [ranking(trial.judged(table))["AP"] for trial in trials]
-    assert precisions == sorted(precisions, reverse=True)
-    assert len(trials) == len(VARIANTS) + 1
-    card = json.loads((folder / "classifier.json").read_text())
-    assert (card["variant"], card["members"]) == (trials[0].name, len(trials[0].networks))
-    for trial in trials:
-        assert np.isnan(trial.logits).tolist() == (~(table.labelled & ~table.held_out)).tolist()
+def test_parts_alone_and_together_judge_all_that_may_be_learned(table, trained):
+    _, learned = trained
+    rows = table.labelled & ~table.held_out
+    assert len(learned.scores) == 5
+    for scores in learned.scores.values():
+        assert np.isnan(scores).tolist() == (~rows).tolist()
+    likelihood = {name: log_likelihood(scores[rows], table.positive[rows]) for name, scores in learned.scores.items()}
+    assert max(likelihood, key=likelihood.get) == TOGETHER
+
+
+def log_likelihood(logits, truth):
+    return -np.logaddexp(0, np.where(truth, -logits, logits)).mean()
+
+
+def test_each_fold_is_judged_by_the_stored_member_that_has_not_seen_it(table, trained):
+    folder, learned = trained
+    scale = learned.scale
+    for fold in range(FOLDS):
+        rows = np.flatnonzero(table.labelled & ~table.held_out & (table.folds == fold))
+        parts = stored_member(folder, fold).logits(Inputs.of(table.crystals(rows, scale)))
+        assert learned.law.logits(parts) == pytest.approx(learned.scores[TOGETHER][rows], abs=0.05)
+
+
+def stored_member(folder, fold):
+    arrays, card = read_model(folder / "classifier.safetensors", KIND, VERSION)
+    inputs = arrays["elements"].shape[1] + len(arrays["potential_mean"])
+    return Member.from_arrays(arrays_under(arrays, f"member{fold}."), SMALL.shape, inputs, card["networks"])
 
 
 def test_the_card_names_what_was_learned_and_what_was_not(table, trained):
@@ -105,19 +124,26 @@ def build_table_without_fold(table, fold):
     return type(table)(**{**vars(table), "graphs": graphs})
 
 
-def test_a_forest_judges_what_it_has_not_seen(table):
-    scores = forest_scores(table, False, 0)
-    rows = table.labelled & ~table.held_out
-    assert ranking(Judged(scores[rows], table.kinds[rows], table.checked[rows]))["AP"] > 0.6
-    assert np.isnan(scores[~rows]).all()
+def test_stored_trees_tell_the_share_of_superconductors():
+    """The stored trees against scikit-learn's own probabilities."""
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(300, 6)).astype(np.float32)
+    truth = inputs[:, 0] + inputs[:, 1] > 1.0
+    growth = Growth(trees=30, leaf=3, share=0.5)
+    other = ExtraTreesClassifier(
+        growth.trees, max_features=0.5, min_samples_leaf=3, class_weight="balanced", random_state=0
+    ).fit(inputs, truth)
+    found = forest_logits(grow_forest(inputs, truth, growth), inputs)
+    share = other.predict_proba(inputs)[:, 1]
+    assert found == pytest.approx(np.log((share + 0.01) / (1.01 - share)), abs=1e-4)
 
 
 def test_calibration_recovers_the_law_that_made_the_classes():
     rng = np.random.default_rng(0)
-    logits = rng.normal(size=40_000)
-    truth = rng.random(40_000) < 1 / (1 + np.exp(-(2.0 * logits - 1.0)))
-    law = calibrate(Judged(logits, np.where(truth, "superconductor", "metal"), truth))
-    assert (law["slope"], law["intercept"]) == pytest.approx((2.0, -1.0), abs=0.08)
+    logits = rng.normal(size=(40_000, 2))
+    truth = rng.random(40_000) < 1 / (1 + np.exp(-(2.0 * logits[:, 0] + 0.5 * logits[:, 1] - 1.0)))
+    law = calibrate(logits, truth)
+    assert (law.networks, law.forest, law.intercept) == pytest.approx((2.0, 0.5, -1.0), abs=0.08)
 
 
 def test_figures_of_a_small_case_by_hand():

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from invdesflow.screening.description import FEATURES, CrystalDescription
 
-__all__ = ["POTENTIAL_FEATURES", "SiteScale", "potential_features"]
+__all__ = ["POTENTIAL_FEATURES", "SiteScale", "potential_features", "site_statistics"]
 
 POTENTIAL_FEATURES = FEATURES + 1
 """CHGNet's features of a site and its magnetic moment."""
@@ -17,6 +17,27 @@ FloatArray = NDArray[np.float32]
 def potential_features(description: CrystalDescription) -> FloatArray:
     """Return CHGNet's features and moment (Bohr magnetons) of the sites, shape (sites, `POTENTIAL_FEATURES`)."""
     return np.column_stack([description.atoms, description.magnetic_moments])
+
+
+def site_statistics(features: FloatArray, volume_per_atom: float) -> FloatArray:
+    """Describe a crystal as a whole.
+
+    Parameters
+    ----------
+    features
+        Of its sites, shape (sites, inputs).
+    volume_per_atom
+        Å³.
+
+    Returns
+    -------
+    ndarray
+        Mean, mean deviation, least and greatest of the features, and the volume, shape (4 inputs + 1,).
+    """
+    mean = features.mean(axis=0)
+    deviation = np.abs(features - mean).mean(axis=0)
+    parts = [mean, deviation, features.min(axis=0), features.max(axis=0), [volume_per_atom]]
+    return np.concatenate(parts).astype(np.float32)
 
 
 @dataclass(frozen=True)

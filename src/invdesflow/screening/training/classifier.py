@@ -11,22 +11,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 import torch
+from maggma.utils import grouper
 from numpy.typing import NDArray
 
 from invdesflow.model_files import read_card, write_model
 from invdesflow.progress import track
-from invdesflow.screening.classifier import KIND, VERSION, Classifier, Shape, probabilities
-from invdesflow.screening.graph_encoder import ClassifierNetwork
-from invdesflow.screening.site_features import SiteScale
+from invdesflow.screening.classifier import KIND, PIECE, VERSION, Classifier
+from invdesflow.screening.classifier_members import Law, Member, Shape, forest_logits
+from invdesflow.screening.site_features import SiteScale, site_statistics
 from invdesflow.screening.training.classes import DATA_SETS, KINDS, MU_STAR
 from invdesflow.screening.training.classifier_fitting import Recipe, fine_tune, network_logits, pre_train
-from invdesflow.screening.training.classifier_forest import forest_scores
+from invdesflow.screening.training.classifier_forest import Growth, grow_forest
 from invdesflow.screening.training.classifier_report import Judged, calibrate, figures, print_figures, ranking
 from invdesflow.screening.training.classifier_table import ClassTable, fit_scale, read_table
 from invdesflow.screening.training.splits import FOLDS, formulas_digest
 
-__all__ = ["Trial", "Variant", "cross_validate", "evaluate", "main", "train"]
+__all__ = ["Learned", "evaluate", "learn", "main", "train"]
+
+PRETRAINED, SCRATCH, NETWORKS = "pre-trained network", "network from scratch", "networks"
+FOREST, TOGETHER = "extra trees", "networks and trees"
+FloatArray = NDArray[np.float64]
 
 LICENCES = {
     "alexandria": "MIT",
@@ -36,105 +42,94 @@ LICENCES = {
 
 
 @dataclass(frozen=True)
-class Variant:
-    """Which parts a model has: the potential's features, and the pre-training."""
-
-    potential: bool = True
-    pretrained: bool = True
-
-    @property
-    def name(self) -> str:
-        """Name in the tables."""
-        inputs = "elements and CHGNet" if self.potential else "elements"
-        return f"{inputs}, {'pre-trained' if self.pretrained else 'from scratch'}"
-
-
-VARIANTS = (Variant(True, True), Variant(True, False), Variant(False, True), Variant(False, False))
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A variant in the cross-validation.
+class Learned:
+    """A member without each fold, and what they say of the formulas that they have not seen.
 
     Parameters
     ----------
-    name
-        Of the variant.
-    networks, scale
-        The members and what they read.
-    logits
-        Of the member that has not seen the formula, also in its pre-training; NaN for the frozen tenth and for what
-        has no class, shape (crystals,).
+    scale
+        What the members read.
+    members
+        One for each fold, with a pre-trained network and one from scratch.
+    law
+        Weighs networks and forests, and calibrates.
+    scores
+        Logits of the parts alone and together by their names, of the member that has not seen the formula, also in its
+        pre-training; NaN for the frozen tenth and for what has no class, each of shape (crystals,).
     """
 
-    name: str
-    networks: list[ClassifierNetwork]
     scale: SiteScale
-    logits: NDArray[np.float64]
+    members: list[Member]
+    law: Law
+    scores: dict[str, FloatArray]
 
-    def judged(self, table: ClassTable) -> Judged:
-        """Return what is held out with its logits."""
-        return _judged(table, self.logits)
+    def judged(self, table: ClassTable, name: str = TOGETHER) -> Judged:
+        """Return what is held out with the logits of a part."""
+        return _judged(table, self.scores[name])
 
-
-def cross_validate(table: ClassTable, variant: Variant, recipe: Recipe, checkpoints: Path | None) -> Trial:
-    """Train a member without each fold, and let it judge that fold."""
-    scale = fit_scale(table, variant.potential)
-    logits = np.full(len(table.kinds), np.nan)
-    networks = []
-    for fold in track(range(FOLDS), variant.name, FOLDS):
-        encoder = pre_train(table, scale, recipe, fold, checkpoints=checkpoints) if variant.pretrained else None
-        network = fine_tune(table, scale, recipe, fold, encoder=encoder, checkpoints=checkpoints)
-        rows = np.flatnonzero(table.labelled & ~table.held_out & (table.folds == fold))
-        logits[rows] = network_logits(network, table, scale, rows)
-        networks.append(network)
-    return Trial(variant.name, networks, scale, logits)
+    @property
+    def probabilities(self) -> FloatArray:
+        """Calibrated, shape (crystals,)."""
+        return self.law.probability(np.column_stack([self.scores[NETWORKS], self.scores[FOREST]]))
 
 
-def together(one: Trial, other: Trial) -> Trial:
-    """Average two variants that read the same."""
-    logits = (one.logits + other.logits) / 2.0
-    return Trial(f"{one.name}; {other.name}; averaged", one.networks + other.networks, one.scale, logits)
+def learn(
+    table: ClassTable, recipe: Recipe, growth: Growth, *, potential: bool = True, checkpoints: Path | None = None
+) -> Learned:
+    """Train a member without each fold, and let it judge that fold.
+
+    Parameters
+    ----------
+    table
+        All crystals.
+    recipe, growth
+        How networks and forests are trained.
+    potential
+        Whether the members read the features of the potential.
+    checkpoints
+        Folder that lets an interrupted training go on.
+    """
+    scale = fit_scale(table, potential)
+    rows = np.flatnonzero(table.labelled & ~table.held_out)
+    graphs = table.crystals(rows, scale)
+    statistics = np.array([site_statistics(sites, graph.volume_per_atom) for graph, sites in graphs])
+    scores = {name: np.full(len(table.kinds), np.nan) for name in (PRETRAINED, SCRATCH, FOREST)}
+    members = []
+    for fold in track(range(FOLDS), "with CHGNet" if potential else "elements alone", FOLDS):
+        encoder = pre_train(table, scale, recipe, fold, checkpoints=checkpoints)
+        networks = {
+            PRETRAINED: fine_tune(table, scale, recipe, fold, encoder=encoder, checkpoints=checkpoints),
+            SCRATCH: fine_tune(table, scale, recipe, fold, checkpoints=checkpoints),
+        }
+        seen = table.taught(fold)[rows]
+        forest = grow_forest(statistics[seen], table.positive[rows[seen]], growth)
+        for name, network in networks.items():
+            scores[name][rows[~seen]] = network_logits(network, table, scale, rows[~seen])
+        scores[FOREST][rows[~seen]] = forest_logits(forest, statistics[~seen])
+        members.append(Member(list(networks.values()), forest))
+    scores[NETWORKS] = (scores[PRETRAINED] + scores[SCRATCH]) / 2.0
+    parts = np.column_stack([scores[NETWORKS], scores[FOREST]])
+    law = calibrate(parts[rows], table.positive[rows])
+    return Learned(scale, members, law, scores | {TOGETHER: law.logits(parts)})
 
 
 def train(
-    table: ClassTable,
-    recipe: Recipe,
-    output: Path,
-    *,
-    variants: Sequence[Variant] = VARIANTS,
-    checkpoints: Path | None = None,
-) -> list[Trial]:
-    """Train every variant, and write the best calibrated: by its average precision on unseen formulas.
+    table: ClassTable, recipe: Recipe, growth: Growth, output: Path, *, checkpoints: Path | None = None
+) -> Learned:
+    """Train the classifier and write ``classifier.*`` into a folder.
 
-    Pre-trained networks and those from scratch that read the same compete also in their average.
-
-    Weights and card are ``output/classifier.*``; the weights are stored in half precision, and the metrics on the
-    frozen tenth are those of the stored weights.
-
-    Returns
-    -------
-    list of Trial
-        All variants and averages, best first.
+    Weights are stored in half precision, and the metrics on the frozen tenth are those of the stored weights.
     """
-    found = {variant: cross_validate(table, variant, recipe, checkpoints) for variant in variants}
-    trials = list(found.values())
-    for potential in (True, False):
-        pair = [Variant(potential, True), Variant(potential, False)]
-        if all(variant in found for variant in pair):
-            trials.append(together(*(found[variant] for variant in pair)))
-    trials.sort(key=lambda trial: -ranking(trial.judged(table))["AP"])
-    best = trials[0]
-    law = calibrate(best.judged(table))
-    scale = best.scale
+    learned = learn(table, recipe, growth, checkpoints=checkpoints)
+    scale = learned.scale
     arrays = {"elements": scale.elements, "potential_mean": scale.mean, "potential_deviation": scale.deviation}
-    for number, network in enumerate(best.networks):
-        arrays |= {f"member{number}.{name}": w.half().numpy() for name, w in network.state_dict().items()}
-    card = _card(table, recipe) | {
-        "variant": best.name,
-        "calibration": law,
-        "cross_validation": figures(_judged(table, probabilities(best.logits, law["slope"], law["intercept"]))),
-        "members": len(best.networks),
+    for number, member in enumerate(learned.members):
+        arrays |= {f"member{number}.{name}": array for name, array in member.to_arrays().items()}
+    card = _card(table, recipe, growth) | {
+        "calibration": asdict(learned.law),
+        "cross_validation": figures(_judged(table, learned.probabilities)),
+        "members": len(learned.members),
+        "networks": len(learned.members[0].networks),
     }
     path = output / "classifier.safetensors"
     write_model(path, arrays, card)
@@ -145,15 +140,15 @@ def train(
         "metrics": evaluate_table(Classifier.load(path), table),
     }
     write_model(path, arrays, card | {"held_out": held_out})
-    return trials
+    return learned
 
 
-def _judged(table: ClassTable, scores: NDArray[np.float64]) -> Judged:
+def _judged(table: ClassTable, scores: FloatArray) -> Judged:
     rows = ~np.isnan(scores)
     return Judged(scores[rows], table.kinds[rows], table.checked[rows])
 
 
-def _card(table: ClassTable, recipe: Recipe) -> dict[str, Any]:
+def _card(table: ClassTable, recipe: Recipe, growth: Growth) -> dict[str, Any]:
     learned = ~table.held_out
     sets = []
     for name in DATA_SETS:
@@ -171,9 +166,10 @@ def _card(table: ClassTable, recipe: Recipe) -> dict[str, Any]:
         "parent": None,
         "shape": settings.pop("shape"),
         "recipe": settings,
+        "forest": asdict(growth),
         "mu_star": MU_STAR,
         "training_sets": sets,
-        "versions": {"torch": torch.__version__},
+        "versions": {"torch": torch.__version__, "scikit-learn": sklearn.__version__},
         "seeds": [recipe.seed + member for member in range(FOLDS)],
     }
 
@@ -201,18 +197,14 @@ def evaluate_table(model: Classifier, table: ClassTable) -> dict[str, float]:
         if not model.scale.unknown(table.graphs[row].numbers)
     ]
     scores = np.full(len(table.kinds), np.nan)
-    for first in range(0, len(rows), 256):
-        piece = rows[first : first + 256]
-        read = [
-            (table.graphs[row], model.scale.features(table.graphs[row].numbers, table.potential[row])) for row in piece
-        ]
-        scores[piece] = probabilities(model.logits(read).mean(axis=1), model.slope, model.intercept)
+    for piece in grouper(rows, PIECE):
+        scores[list(piece)] = [one.probability for one in model.judge(table.crystals(piece, model.scale))]
     return figures(_judged(table, scores))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the data, train, and print the tables."""
-    default, shape = Recipe(), Shape()
+    default, shape, growth = Recipe(), Shape(), Growth()
     parser = argparse.ArgumentParser(prog="python -m invdesflow.screening.training.classifier", description=__doc__)
     parser.add_argument("--alexandria", type=Path, required=True, help="alexandria_elph.jsonl.gz")
     parser.add_argument("--jarvis", type=Path, required=True, help="jarvis_supercon3d.csv.gz")
@@ -225,6 +217,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=default.epochs)
     parser.add_argument("--width", type=int, default=shape.width)
     parser.add_argument("--layers", type=int, default=shape.layers)
+    parser.add_argument("--trees", type=int, default=growth.trees)
+    parser.add_argument("--leaf", type=int, default=growth.leaf)
+    parser.add_argument("--share", type=float, default=growth.share, help="of the inputs that a split tries")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     table = read_table({name: getattr(options, name.replace("-", "_")) for name in DATA_SETS}, options.cache)
@@ -234,14 +229,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         epochs=options.epochs,
         pretraining_crystals=options.pretraining_crystals,
     )
-    trials = train(table, recipe, options.output, checkpoints=options.checkpoints)
-    compared = {trial.name: ranking(trial.judged(table)) for trial in trials}
-    for potential, name in ((True, "forest on elements and CHGNet"), (False, "forest on elements")):
-        compared[name] = ranking(_judged(table, forest_scores(table, potential, recipe.seed)))
-    print_figures("5-fold by reduced formula", compared)
+    growth = Growth(options.trees, options.leaf, options.share)
+    shipped = train(table, recipe, growth, options.output, checkpoints=options.checkpoints)
+    plain = learn(table, recipe, growth, potential=False, checkpoints=options.checkpoints)
+    for title, learned in (("elements and CHGNet", shipped), ("elements", plain)):
+        compared = {name: ranking(learned.judged(table, name)) for name in learned.scores}
+        print_figures(f"{title}; 5-fold by reduced formula", compared)
     card = read_card(options.output / "classifier.safetensors")
     results = {"cross-validation": card["cross_validation"], "frozen tenth": card["held_out"]["metrics"]}
-    print_figures(f"shipped: {card['variant']}", results)
+    print_figures("shipped", results)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from invdesflow.screening.classifier import Shape
+from invdesflow.screening.classifier_members import Shape
 from invdesflow.screening.crystal_graph import GraphBatch
 from invdesflow.screening.graph_encoder import ClassifierNetwork, GraphEncoder
 from invdesflow.screening.reconstruction import NeighbourhoodDecoder

@@ -9,6 +9,8 @@ from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss
 
+from invdesflow.screening.classifier_members import Law
+
 __all__ = ["NEGATIVES", "THRESHOLDS", "Judged", "calibrate", "figures", "print_figures", "ranking"]
 
 NEGATIVES = ("metal", "insulator", "magnet")
@@ -43,10 +45,16 @@ class Judged:
         return np.asarray(self.kinds == "superconductor")
 
 
-def calibrate(judged: Judged) -> dict[str, float]:
-    """Fit the logistic law that turns logits into probabilities (Platt) for the mix of classes at hand."""
-    law = LogisticRegression(C=np.inf).fit(judged.score[:, None], judged.truth)
-    return {"slope": float(law.coef_[0, 0]), "intercept": float(law.intercept_[0])}
+def calibrate(logits: FloatArray, truth: NDArray[np.bool_]) -> Law:
+    """Fit the law that weighs networks and forest and gives probabilities (Platt) for the mix of classes at hand.
+
+    Parameters
+    ----------
+    logits, truth
+        Logits of networks and forest, and whether it is a superconductor, shapes (crystals, 2) and (crystals,).
+    """
+    fitted = LogisticRegression(C=np.inf).fit(logits, truth)
+    return Law(float(fitted.coef_[0, 0]), float(fitted.coef_[0, 1]), float(fitted.intercept_[0]))
 
 
 def ranking(judged: Judged) -> dict[str, float]:

@@ -78,6 +78,10 @@ class ClassTable:
         features = scale.features(batch.numbers.numpy(), np.concatenate([self.potential[row] for row in rows]))
         return torch.from_numpy(features), batch
 
+    def crystals(self, rows: NDArray[np.int64], scale: SiteScale) -> list[tuple[CrystalGraph, NDArray[np.float32]]]:
+        """Return graph and features of the sites of some rows."""
+        return [(self.graphs[row], scale.features(self.graphs[row].numbers, self.potential[row])) for row in rows]
+
 
 def read_table(data: Mapping[str, Path], cache: Path | None) -> ClassTable:
     """Read, describe and label the data sets.
