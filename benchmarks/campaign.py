@@ -30,7 +30,7 @@ from invdesflow.screening.assessment import assess as assess_models
 from invdesflow.screening.assessment import model_references
 from invdesflow.screening.gates import Thresholds
 from invdesflow.screening.jobs import ScreeningSubject, ScreenMaker, screen
-from invdesflow.screening.kinds import SHIPPED
+from invdesflow.screening.kinds import SHIPPED_FILES
 from invdesflow.settings import Settings, get_settings
 from invdesflow.superconductors.catalogue import load_catalogue
 from invdesflow.superconductors.documents import SuperconductorDocument
@@ -55,9 +55,10 @@ def by_functions(maker: SubstituteMaker, documents: list[SuperconductorDocument]
                 yield ScreeningSubject(proposal.candidate_id, None, proposal.structure, None)
 
     subjects = list(islice(accepted(), maker.n_candidates))
-    files = {kind: paths[0] for kind, paths in SHIPPED.items()}
-    assessments = assess_models([subject.structure for subject in subjects], files, workers=get_settings().workers)
-    documents_screened = screen(subjects, assessments, model_references(files), THRESHOLDS, 0.10)
+    assessments = assess_models(
+        [subject.structure for subject in subjects], SHIPPED_FILES, workers=get_settings().workers
+    )
+    documents_screened = screen(subjects, assessments, model_references(SHIPPED_FILES), THRESHOLDS, 0.10)
     return sum(document.passed for document in documents_screened)
 
 

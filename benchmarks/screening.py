@@ -27,10 +27,8 @@ from pymatgen.io.vasp import Poscar
 from invdesflow.generation.gates import GateSettings, check
 from invdesflow.generation.substitution import Parent, SubstitutionSettings, propose
 from invdesflow.screening.assessment import assess
-from invdesflow.screening.kinds import SHIPPED
+from invdesflow.screening.kinds import SHIPPED_FILES
 from invdesflow.superconductors.catalogue import load_catalogue
-
-FILES = {kind: paths[0] for kind, paths in SHIPPED.items()}
 
 
 def crystals(count: int) -> list[Structure]:
@@ -68,7 +66,7 @@ def screen_only(count: int, workers: int) -> None:
     """Screen and print the peak memory."""
     structures = crystals(min(count, 256))
     many = [structures[number % len(structures)] for number in range(count)]
-    for _ in assess(many, FILES, workers=workers):
+    for _ in assess(many, SHIPPED_FILES, workers=workers):
         pass
     own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print(max(own, children) / 1024)
@@ -88,13 +86,13 @@ def main() -> None:
         return
     structures = crystals(options.candidates)
     start = time.perf_counter()
-    asked = sum(1 for _ in assess(structures, FILES, workers=options.workers))
+    asked = sum(1 for _ in assess(structures, SHIPPED_FILES, workers=options.workers))
     batched = (time.perf_counter() - start) / asked
-    list(assess(structures[:1], FILES))
+    list(assess(structures[:1], SHIPPED_FILES))
     chosen = structures[:: max(1, len(structures) // options.single)][: options.single]
     start = time.perf_counter()
     for structure in chosen:
-        list(assess([structure], FILES))
+        list(assess([structure], SHIPPED_FILES))
     single = (time.perf_counter() - start) / len(chosen)
     with tempfile.TemporaryDirectory() as folder:
         call = alignn_calls(structures[: options.calls], Path(folder))

@@ -21,11 +21,17 @@ def test_it_says_what_chgnet_says_of_one_at_a_time(descriptor, capsys):
     stock = CHGNet.load(model_name="0.3.0", use_device="cpu", verbose=False)
     crystals = [IRON, ROCK_SALT.get_primitive_structure(), ROCK_SALT]
     for crystal, described in zip(crystals, descriptor.describe(crystals), strict=True):
-        expected = stock.predict_structure(crystal, return_crystal_feas=True)
+        expected = stock.predict_structure(crystal, return_atom_feas=True)
         assert described.energy_ev_per_atom == pytest.approx(float(expected["e"]), abs=1e-5)
         assert described.magnetic_moments == pytest.approx(expected["m"], abs=1e-4)
-        assert described.crystal == pytest.approx(expected["crystal_fea"], abs=1e-4)
+        assert described.atoms == pytest.approx(expected["atom_fea"], abs=1e-4)
         assert described.atoms.shape == (len(crystal), FEATURES)
+
+
+def test_a_larger_cell_is_described_in_the_same_way(descriptor):
+    small, large = descriptor.describe([ROCK_SALT.get_primitive_structure(), ROCK_SALT])
+    assert large.energy_ev_per_atom == pytest.approx(small.energy_ev_per_atom, abs=1e-4)
+    assert np.unique(large.atoms.round(3), axis=0) == pytest.approx(np.unique(small.atoms.round(3), axis=0), abs=5e-3)
 
 
 def test_iron_is_magnetic_and_niobium_nitride_is_not(descriptor):
@@ -57,7 +63,7 @@ def test_a_described_set_is_kept_and_read_again(tmp_path, monkeypatch):
     assert again[1] == first[1]
     for one, other in ((first[0], again[0]), (first[2], again[2])):
         assert one.energy_ev_per_atom == other.energy_ev_per_atom
-        for name in ("magnetic_moments", "atoms", "crystal"):
+        for name in ("magnetic_moments", "atoms"):
             assert np.array_equal(getattr(one, name), getattr(other, name))
     with pytest.raises(TypeError):
         describe_set([ROCK_SALT, lonely, IRON], tmp_path)

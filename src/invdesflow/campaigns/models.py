@@ -23,7 +23,7 @@ EVALUATED: dict[kinds.Kind, str] = {
 
 def model_registry(database: Database) -> Registry:
     """Return the registry of all kinds: generator and screening."""
-    return Registry(database, {generator.KIND: generator.SHIPPED, **kinds.SHIPPED}, {**kinds.SCORES})
+    return Registry(database, {generator.KIND: generator.SHIPPED, **kinds.SHIPPED}, kinds.SCORES)
 
 
 def evaluate(kind: str, weights: Path, data: Mapping[str, Path], cache: Path | None = None) -> dict[str, float]:

@@ -55,7 +55,7 @@ def list_models(json: JsonFlag = False) -> None:
             for model in models
         )
         return
-    metrics = {str(kind): name for kind, (name, _) in SCORES.items()}
+    metrics = {kind: name for kind, (name, _) in SCORES.items()}
     rows = [
         {
             "model_id": model.model_id,
@@ -145,10 +145,10 @@ def predict(
     """Ask the models that ship about crystals in files; no database is needed."""
     from invdesflow.crystals.reading import read_structure
     from invdesflow.screening.assessment import assess
-    from invdesflow.screening.kinds import SHIPPED
+    from invdesflow.screening.kinds import SHIPPED_FILES
 
     crystals = [read_structure(path) for path in structures]
-    assessments = assess(crystals, {kind: paths[0] for kind, paths in SHIPPED.items()}, mu_star)
+    assessments = assess(crystals, SHIPPED_FILES, mu_star)
     rows = [
         {"file": str(path), "formula": crystal.composition.reduced_formula, **_prediction(assessment)}
         for path, crystal, assessment in zip(structures, crystals, assessments, strict=True)

@@ -21,7 +21,7 @@ from invdesflow.relaxation.potentials import Device, Potential, find_potential, 
 __all__ = ["FEATURES", "CrystalDescription", "Descriptor"]
 
 FEATURES = 64
-"""Length of the feature vectors."""
+"""Length of the feature vector of a site."""
 _BATCH = 32
 
 
@@ -37,14 +37,11 @@ class CrystalDescription:
         Size of the moment of each site, Bohr magnetons, shape (sites,).
     atoms
         Features of each site, shape (sites, `FEATURES`).
-    crystal
-        Features of the crystal, shape (`FEATURES`,).
     """
 
     energy_ev_per_atom: float
     magnetic_moments: NDArray[np.float32]
     atoms: NDArray[np.float32]
-    crystal: NDArray[np.float32]
 
 
 class Descriptor:
@@ -97,8 +94,6 @@ class Descriptor:
 
     @torch.no_grad()
     def _describe(self, graphs: Sequence[Any]) -> Iterable[CrystalDescription]:
-        found = self._model(list(graphs), task="em", return_atom_feas=True, return_crystal_feas=True)
-        for energy, moments, atoms, crystal in zip(
-            found["e"], found["m"], found["atom_fea"], found["crystal_fea"], strict=True
-        ):
-            yield CrystalDescription(float(energy), moments.cpu().numpy(), atoms.cpu().numpy(), crystal.cpu().numpy())
+        found = self._model(list(graphs), task="em", return_atom_feas=True)
+        for energy, moments, atoms in zip(found["e"], found["m"], found["atom_fea"], strict=True):
+            yield CrystalDescription(float(energy), moments.cpu().numpy(), atoms.cpu().numpy())

@@ -17,6 +17,7 @@ from invdesflow.database.stages import StageRecord, Stopwatch
 from invdesflow.errors import DatabaseError, ModelError
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.makers import SettingsMaker
+from invdesflow.model_files import read_card
 from invdesflow.progress import track
 from invdesflow.registry.registry import Registry
 from invdesflow.relaxation.documents import RelaxationDocument
@@ -263,12 +264,14 @@ def _gates(subject: ScreeningSubject, assessment: Assessment, thresholds: Thresh
 
 
 def _model_files(database: Database, choices: Mapping[Kind, str]) -> dict[Kind, Path | str]:
-    """Find the weights of every kind; a model that is not there is its reason."""
+    """Find the weights of every kind; a model that is not there, or is damaged, is its reason."""
     registry = Registry(database, SHIPPED, SCORES)
     files: dict[Kind, Path | str] = {}
     for kind in KINDS:
         try:
-            files[kind] = registry.find(kind, choices.get(kind))
+            file = registry.find(kind, choices.get(kind))
+            read_card(file)
+            files[kind] = file
         except (DatabaseError, ModelError) as error:
             files[kind] = str(error)
     return files

@@ -8,19 +8,21 @@ from typing import Any, Literal, get_args
 from invdesflow.errors import ModelError
 from invdesflow.registry.registry import Score
 
-__all__ = ["KINDS", "SCORES", "SHIPPED", "Kind", "load_model"]
+__all__ = ["KINDS", "SCORES", "SHIPPED", "SHIPPED_FILES", "Kind", "load_model"]
 
 Kind = Literal["classifier", "formation-energy", "tc", "cost"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _WEIGHTS = Path(__file__).parent / "weights"
-SHIPPED: Mapping[Kind, tuple[Path, ...]] = {
+SHIPPED: Mapping[str, tuple[Path, ...]] = {
     "classifier": (_WEIGHTS / "classifier.safetensors",),
     "formation-energy": (_WEIGHTS / "formation_energy.safetensors",),
     "tc": (_WEIGHTS / "tc_alignn.safetensors",),
     "cost": (_WEIGHTS / "cost.safetensors",),
 }
-SCORES: Mapping[Kind, Score] = {
+SHIPPED_FILES: Mapping[Kind, Path] = {kind: SHIPPED[kind][0] for kind in KINDS}
+"""What is asked where there is no database."""
+SCORES: Mapping[str, Score] = {
     "classifier": ("AP", True),
     "formation-energy": ("MAE (eV/atom)", False),
     "tc": ("MAE (K)", False),

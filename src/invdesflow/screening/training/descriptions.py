@@ -62,7 +62,6 @@ def _write(path: Path, found: Sequence[CrystalDescription | str]) -> None:
         sites=np.array([len(one.magnetic_moments) for one in known], dtype=np.int64),
         moments=np.concatenate([one.magnetic_moments for one in known]),
         atoms=np.concatenate([one.atoms for one in known]),
-        crystals=np.array([one.crystal for one in known]),
     )
     new.replace(path)
 
@@ -77,6 +76,6 @@ def _read(path: Path) -> Iterator[CrystalDescription | str]:
             yield reason
             continue
         sites = slice(ends[known] - arrays["sites"][known], ends[known])
-        energy, crystal = float(arrays["energies"][known]), arrays["crystals"][known]
-        yield CrystalDescription(energy, arrays["moments"][sites], arrays["atoms"][sites], crystal)
+        energy = float(arrays["energies"][known])
+        yield CrystalDescription(energy, arrays["moments"][sites], arrays["atoms"][sites])
         known += 1
