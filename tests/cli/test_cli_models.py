@@ -8,7 +8,10 @@ from pymatgen.core import Lattice, Structure
 
 from invdesflow.cli import models
 from invdesflow.errors import ConfigurationError, ModelError
+from invdesflow.generation.diffusion import model as generator
+from invdesflow.generation.known_compounds import SHIPPED as known_compounds
 from invdesflow.model_files import write_model
+from invdesflow.screening import kinds as screening
 
 SHIPPED = {"superconductors", "crystals", "classifier-1", "formation-energy-1", "tc-alignn-1", "cost-1"}
 METRIC = "MAE (eV/atom)"
@@ -44,6 +47,11 @@ def test_every_shipped_model_is_listed_and_one_of_each_kind_is_asked(database, c
     table = capsys.readouterr().out
     assert all(name in table for name in SHIPPED)
     assert METRIC in table
+
+
+def test_all_models_together_stay_small():
+    shipped = [path for paths in screening.SHIPPED.values() for path in paths] + [*generator.SHIPPED, known_compounds]
+    assert sum(path.stat().st_size for path in shipped) < 30e6
 
 
 def test_a_better_model_is_imported_promoted_and_exported(database, tmp_path, capsys):

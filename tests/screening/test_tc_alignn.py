@@ -115,4 +115,3 @@ def test_card_states_what_was_measured():
         assert figures["MAE (K)"] < 0.5 * figures["mean of the training set: MAE (K)"]
         assert figures["coverage of 68 %"] == pytest.approx(0.68, abs=0.06)
     assert card["held_out"]["rows"] == metrics["rows"] + metrics["rows, other set"]
-    assert WEIGHTS.stat().st_size < 10e6

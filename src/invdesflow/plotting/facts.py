@@ -11,6 +11,8 @@ from invdesflow.screening.gates import Thresholds
 
 __all__ = ["caveats", "duration", "facts", "flat_parameters", "recipe_thresholds"]
 
+_DRAWN = {"tc_k", "e_above_hull_ev_per_atom"}
+
 
 def facts(campaign: CampaignDocument, summaries: Sequence[SummaryDocument]) -> list[tuple[str, str]]:
     """Return name and value of what the head of the report states."""
@@ -43,9 +45,10 @@ def caveats(summaries: Sequence[SummaryDocument]) -> list[str]:
         )
     potentials = sorted({s.potential for s in summaries if s.potential is not None})
     if potentials:
+        vibrating = sum(s.dynamical_stability is not None for s in winners)
         sentences.append(
-            f"Structures and energies come from the interatomic potential {' and '.join(potentials)}, not from density "
-            "functional theory; dynamical stability was not tested."
+            f"Structures, energies and phonons come from the interatomic potential {' and '.join(potentials)}, not "
+            f"from density functional theory. Phonons were calculated for {vibrating} of the {len(winners)} winners."
         )
     if any(s.e_above_hull_ev_per_atom is not None for s in summaries):
         sentences.append(
@@ -63,7 +66,8 @@ def flat_parameters(maker: Mapping[str, Any]) -> list[tuple[str, str]]:
 def recipe_thresholds(maker: Mapping[str, Any]) -> Thresholds | None:
     """Find the thresholds of the screening among the recipe's parameters; None where the recipe has none."""
     for name, value in maker.items():
-        if name == "thresholds" and isinstance(value, Mapping) and set(value) == set(Thresholds.model_fields):
+        # Those that are drawn must be there; a campaign that was recorded before a gate was added lacks that one.
+        if name == "thresholds" and isinstance(value, Mapping) and _DRAWN <= set(value) <= set(Thresholds.model_fields):
             return Thresholds.model_validate(value)
         if isinstance(value, Mapping) and (found := recipe_thresholds(value)) is not None:
             return found

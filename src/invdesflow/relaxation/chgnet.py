@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ def read_chgnet(weights: Path | str) -> CHGNet:
     mlp_out_bias = any(".mlp_out." in name and name.endswith(".bias") for name in state["state_dict"])  # up to 0.2.0
     with contextlib.redirect_stdout(io.StringIO()):  # it prints a banner; stdout belongs to results
         model = CHGNet.from_dict(state, mlp_out_bias=mlp_out_bias)
+    # It warns of a tensor with a gradient that it turns into a number, the volume, whenever a graph is batched.
+    warnings.filterwarnings("ignore", "Converting a tensor with requires_grad=True", UserWarning, "chgnet")
     return model.eval().requires_grad_(False)
 
 

@@ -45,7 +45,7 @@ class Recipe:
         Seed of everything random in the first member.
     """
 
-    epochs: int = 16
+    epochs: int = 26
     batch: int = 64
     learning_rate: float = 2e-3
     neighbours: int = 12
@@ -53,7 +53,7 @@ class Recipe:
     line_layers: int = 1
     bond_layers: int = 1
     readout: int = 256
-    perceptrons: int = 1
+    perceptrons: int = 2
     perceptron_epochs: int = 60
     trees: int = 10
     leaf: int = 2
