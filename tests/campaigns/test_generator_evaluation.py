@@ -51,7 +51,7 @@ def model(crystals) -> GeneratorModel:
     small = NetworkSettings(width=16, layers=1, frequencies=2, radial=4, time_waves=4)
     torch.manual_seed(0)
     network = Denoiser(small, torch.from_numpy(statistics.mean), torch.from_numpy(statistics.spread)).eval()
-    card = {"name": "untrained", "version": 1}
+    card = {"model_id": "untrained", "version": 1}
     return GeneratorModel(network, "clean", training.prior(), training.known_elements, card, "0" * 64)
 
 

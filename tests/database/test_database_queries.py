@@ -9,7 +9,9 @@ from invdesflow.database.queries import SORT_FIELDS, CandidateFilter
 from invdesflow.errors import ConfigurationError, DatabaseError
 
 DOCUMENTS = [
-    summary("mgb2", tc_k=39.0, e_above_hull_ev_per_atom=0.0, formation_energy_ev_per_atom=-0.2, stage="verified"),
+    summary(
+        "mgb2", tc_k=39.0, e_above_hull_ev_per_atom=0.0, predicted_formation_energy_ev_per_atom=-0.2, stage="verified"
+    ),
     summary(
         "nbc",
         reduced_formula="NbC",
@@ -17,7 +19,7 @@ DOCUMENTS = [
         space_group_number=225,
         tc_k=11.0,
         e_above_hull_ev_per_atom=0.02,
-        formation_energy_ev_per_atom=-0.5,
+        predicted_formation_energy_ev_per_atom=-0.5,
         volume_per_atom=11.0,
         campaigns=["first", "second"],
     ),
