@@ -111,7 +111,7 @@ def test_a_campaign_from_known_superconductors_to_a_report(database, recipe, tmp
         assert source.entered == source.passed + sum(source.rejected.values())
     assert stages[2].entered == 4
     with database.job_store() as store:
-        assert store.count() == 6
+        assert store.count() == 7
 
     write_campaign_report(database, "small", tmp_path / "report.html")
     report = (tmp_path / "report.html").read_text()
