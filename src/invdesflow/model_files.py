@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from invdesflow.errors import ModelError
 
-__all__ = ["read_card", "read_model", "write_file", "write_model"]
+__all__ = ["arrays_under", "read_card", "read_model", "write_file", "write_model"]
 
 Arrays = dict[str, NDArray[Any]]
 REINSTALL = "Install the package again, or train the model again as its card says."
@@ -66,6 +66,11 @@ def _read(path: Path) -> tuple[bytes, dict[str, Any]]:
     if hashlib.sha256(weights).hexdigest() != card.get("sha256"):
         raise ModelError(f"the weights {path} do not match the SHA-256 of their card.", REINSTALL)
     return weights, card
+
+
+def arrays_under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Arrays:
+    """Return the arrays whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def write_model(path: Path, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> str:

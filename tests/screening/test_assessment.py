@@ -1,5 +1,6 @@
 """All models in one pass, against each of them alone."""
 
+import shutil
 from dataclasses import asdict
 
 import pytest
@@ -41,6 +42,18 @@ def test_models_that_are_missing_and_crystals_that_they_cannot_read_have_reasons
     assert "Po" in polonium.superconductor.reason
     assert "Po" in polonium.formation_energy.reason
     assert set(model_references(SHIPPED_FILES | {"tc": "the model was lost"})) == set(KINDS) - {"tc"}
+
+
+def test_a_model_that_was_lost_and_comes_back_is_asked(tmp_path):
+    """A process that lives on, such as a FireWorks worker, keeps models; not those that have changed on disk."""
+    copied = tmp_path / "cost.safetensors"
+    files = SHIPPED_FILES | {"cost": copied}
+    [before] = assess([NITRIDE], files)
+    assert "cannot be read" in before.cost.reason
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(SHIPPED_FILES["cost"].with_suffix(suffix), copied.with_suffix(suffix))
+    [after] = assess([NITRIDE], files)
+    assert after.cost.core_hours > 0
 
 
 @pytest.mark.slow

@@ -13,9 +13,9 @@ pytest.importorskip("sklearn", reason="scikit-learn (the train extra) is not ins
 from sklearn.ensemble import ExtraTreesClassifier
 
 from invdesflow.errors import ModelError
-from invdesflow.model_files import read_model
+from invdesflow.model_files import arrays_under, read_model
 from invdesflow.screening.classifier import KIND, VERSION, Classifier
-from invdesflow.screening.classifier_members import Inputs, Member, Shape, arrays_under, forest_logits
+from invdesflow.screening.classifier_members import Inputs, Member, Shape, forest_logits
 from invdesflow.screening.description import FEATURES, CrystalDescription
 from invdesflow.screening.training.classes import Crystal, kinds_of, read_crystals
 from invdesflow.screening.training.classifier import TOGETHER, evaluate_table, train

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = ["Assessment", "ModelFiles", "assess", "model_references"]
 
 ModelFiles = Mapping[Kind, Path | str]
 """Kind of model -> its weights file, or the reason why there is none."""
+_Wanted = tuple[tuple[Kind, Path | str, int | None], ...]
 
 _NO_ANSWER: dict[Kind, Callable[[str], Any]] = {
     "classifier": lambda reason: ClassPrediction(None, None, reason),
@@ -66,7 +67,7 @@ def assess(
         One for each structure in order. Pieces of the structures are held at a time, so that the memory does not
         grow with their number.
     """
-    wanted = tuple(sorted(files.items()))
+    wanted = tuple((kind, file, _stamp(file)) for kind, file in sorted(files.items()))
     processes = min(workers, 1 + len(structures) // _WORTH_A_PROCESS)
     calls = (joblib.delayed(_assess_piece)(piece, wanted, mu_star) for piece in grouper(structures, _PIECE))
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
@@ -86,9 +87,7 @@ def model_references(files: ModelFiles) -> dict[str, ModelReference]:
     return {kind: ModelReference(model_id=card["model_id"], digest=card["sha256"]) for kind, card in cards.items()}
 
 
-def _assess_piece(
-    structures: Sequence[Structure], files: tuple[tuple[Kind, Path | str], ...], mu_star: float
-) -> list[Assessment]:
+def _assess_piece(structures: Sequence[Structure], files: _Wanted, mu_star: float) -> list[Assessment]:
     descriptor, models = _load(files)
     known = descriptor.describe(structures)
     given: dict[Kind, tuple[Any, ...]] = {
@@ -104,9 +103,14 @@ def _assess_piece(
     return [Assessment(*one) for one in zip(*(answers[kind] for kind in KINDS), strict=True)]
 
 
-@cache
-def _load(files: tuple[tuple[Kind, Path | str], ...]) -> tuple[Descriptor, dict[Kind, Any]]:
-    models = {kind: file if isinstance(file, str) else _load_or_say_why(kind, file) for kind, file in files}
+def _stamp(file: Path | str) -> int | None:
+    """Return when a weights file was written, so that a process that lives on notices another one in its place."""
+    return file.stat().st_mtime_ns if isinstance(file, Path) and file.exists() else None
+
+
+@lru_cache(maxsize=2)
+def _load(files: _Wanted) -> tuple[Descriptor, dict[Kind, Any]]:
+    models = {kind: file if isinstance(file, str) else _load_or_say_why(kind, file) for kind, file, _ in files}
     return Descriptor(), models
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pymatgen.core import Element, Structure
 
 from invdesflow.errors import ModelError, StructureError
-from invdesflow.model_files import read_model
-from invdesflow.screening.classifier_members import Crystal, Inputs, Law, Member, Shape, arrays_under
+from invdesflow.model_files import arrays_under, read_model
+from invdesflow.screening.classifier_members import Crystal, Inputs, Law, Member, Shape
 from invdesflow.screening.crystal_graph import crystal_graph
 from invdesflow.screening.description import CrystalDescription
 from invdesflow.screening.graph_encoder import CUTOFF, MOST_NEIGHBOURS

@@ -11,12 +11,13 @@ from scipy.special import expit
 from torch import Tensor
 
 from invdesflow.errors import ModelError
+from invdesflow.model_files import arrays_under
 from invdesflow.screening.crystal_graph import CrystalGraph, GraphBatch
 from invdesflow.screening.graph_encoder import ClassifierNetwork
 from invdesflow.screening.site_features import site_statistics
 from invdesflow.screening.tree_ensemble import TreeEnsemble
 
-__all__ = ["Crystal", "Inputs", "Law", "Member", "Shape", "arrays_under", "forest_logits"]
+__all__ = ["Crystal", "Inputs", "Law", "Member", "Shape", "forest_logits"]
 
 FLOOR = 0.01  # keeps the logit of a forest finite that is unanimous
 
@@ -131,11 +132,6 @@ class Member:
             except RuntimeError as error:
                 raise ModelError("the weights do not fit the network.", "Install the package again.") from error
         return cls([network.eval() for network in made], TreeEnsemble.from_arrays(trees))
-
-
-def arrays_under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays whose names begin with a prefix, without it."""
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 @dataclass(frozen=True)

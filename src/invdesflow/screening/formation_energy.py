@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from invdesflow.errors import ModelError, StructureError
-from invdesflow.model_files import read_model
+from invdesflow.model_files import arrays_under, read_model
 from invdesflow.screening.description import CrystalDescription
 from invdesflow.screening.formation_energy_inputs import EnergyInputs, Sight, see
 from invdesflow.screening.megnet import Megnet, MegnetShape
@@ -143,16 +143,12 @@ def ask(network: Megnet, inputs: EnergyInputs, sights: Sequence[Sight]) -> Float
 
 def _member(arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any], number: int) -> tuple[Megnet, EnergyInputs]:
     """Rebuild one network with its inputs."""
-    inputs = EnergyInputs.from_arrays(_under(arrays, f"{number}.inputs."))
+    inputs = EnergyInputs.from_arrays(arrays_under(arrays, f"{number}.inputs."))
     recipe = card["recipe"]
     shape = MegnetShape(
         inputs.site_inputs, inputs.state_inputs, *(int(recipe[name]) for name in ("blocks", "width", "hidden"))
     )
     network = Megnet(shape)
-    state = _under(arrays, f"{number}.network.")
+    state = arrays_under(arrays, f"{number}.network.")
     network.load_state_dict({name: torch.from_numpy(state[name]).float() for name in network.state_dict()})
     return network.eval(), inputs
-
-
-def _under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -143,7 +143,7 @@ class ScreenMaker(SettingsMaker):
             If CHGNet, whose description of the crystals the models read, is missing.
         """
         watch = Stopwatch()
-        passed: dict[str, float] = {}
+        passed: list[ScreeningDocument] = []
         entered = 0
         asked = list(chain(*candidate_ids)) if relaxation_ids is None else list(relaxation_ids)
         with Database() as database:
@@ -161,13 +161,13 @@ class ScreenMaker(SettingsMaker):
             for document in track((document for batch, _ in written for document in batch), "screening", len(asked)):
                 entered += 1
                 if document.passed:
-                    passed[document.candidate_id] = document.tc_k or 0.0
+                    passed.append(document)
                 else:
                     watch.reject(result.gate for result in document.gates if result.rejecting and not result.passed)
         note = ", ".join(model.model_id for model in references.values()) or "no model"
         return ScreeningOutput(
             record=watch.record(self.name, entered=entered, passed=len(passed), note=note),
-            passed_ids=sorted(passed, key=lambda candidate: (-passed[candidate], candidate)),
+            passed_ids=[document.candidate_id for document in sorted(passed, key=_highest_tc_first)],
         )
 
     def _screen(
@@ -240,6 +240,11 @@ def screen(
             hull_systems_present=[] if coverage is None else coverage.present,
             hull_systems_missing=[] if coverage is None else coverage.missing,
         )
+
+
+def _highest_tc_first(document: ScreeningDocument) -> tuple[bool, float, str]:
+    """Sort by Tc, then by identifier; an unknown Tc, which no threshold asked for, comes last."""
+    return document.tc_k is None, -(document.tc_k or 0.0), document.candidate_id
 
 
 def _gates(subject: ScreeningSubject, assessment: Assessment, thresholds: Thresholds) -> Iterator[GateResult]:

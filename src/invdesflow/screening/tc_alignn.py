@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from invdesflow.errors import ModelError
-from invdesflow.model_files import read_model
+from invdesflow.model_files import arrays_under, read_model
 from invdesflow.screening.alignn_inputs import CrystalInputs, Featuriser, InputScale, designed_features
 from invdesflow.screening.alignn_network import OUTPUTS, AlignnNetwork
 from invdesflow.screening.description import CrystalDescription
@@ -87,12 +87,12 @@ class Member:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], shape: Mapping[str, Any]) -> "Member":
         """Rebuild a member from its arrays and the shape of its network."""
         return cls(
-            network=AlignnNetwork.from_arrays(_part(arrays, "network"), shape),
-            scale=InputScale(**_part(arrays, "scale")),
+            network=AlignnNetwork.from_arrays(arrays_under(arrays, "network."), shape),
+            scale=InputScale(**arrays_under(arrays, "scale.")),
             output_mean=arrays["output_mean"],
             output_scale=arrays["output_scale"],
-            perceptrons=PerceptronCommittee.from_arrays(_part(arrays, "perceptrons")),
-            trees=TreeEnsemble.from_arrays(_part(arrays, "trees")),
+            perceptrons=PerceptronCommittee.from_arrays(arrays_under(arrays, "perceptrons.")),
+            trees=TreeEnsemble.from_arrays(arrays_under(arrays, "trees.")),
         )
 
 
@@ -140,13 +140,15 @@ class TcEnsemble:
             self.featuriser = Featuriser.from_card(card["inputs"], arrays["element_table"])
             self.elements = arrays["element_features"]
             shape = card["network"]
-            self.members = [Member.from_arrays(_part(arrays, f"member{k}"), shape) for k in range(card["members"])]
+            self.members = [
+                Member.from_arrays(arrays_under(arrays, f"member{k}."), shape) for k in range(card["members"])
+            ]
             self._shares = [float(card["shares"][part]) for part in PARTS]
             self._residual = float(card["calibration"]["residual_log_lambda"])
             self._stretch = float(card["calibration"]["stretch_68"])
             self._disagreement = float(card["domain"]["largest_disagreement"])
-            self._scale = InputScale(**_part(arrays, "scale"))
-            self._domain = TrainingDomain.from_arrays(_part(arrays, "domain"))
+            self._scale = InputScale(**arrays_under(arrays, "scale."))
+            self._domain = TrainingDomain.from_arrays(arrays_under(arrays, "domain."))
         except KeyError as error:
             raise ModelError(f"the model lacks {error.args[0]}.", "Install the package again.") from error
 
@@ -232,9 +234,3 @@ class TcEnsemble:
 
 def _refused(reason: str) -> TcPrediction:
     return TcPrediction(None, None, None, None, None, in_domain=False, reason=reason)
-
-
-def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays whose names begin with a prefix and a dot, without it."""
-    start = f"{prefix}."
-    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
