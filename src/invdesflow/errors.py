@@ -63,3 +63,15 @@ class TrainingError(InvDesFlowError):
     """A model that cannot be trained from what was given."""
 
     exit_code = 8
+
+
+class EspressoError(InvDesFlowError):
+    """A Quantum ESPRESSO or EPW calculation that cannot be started, or whose files cannot be read."""
+
+    exit_code = 9
+
+
+class SpectrumError(InvDesFlowError):
+    """A spectral function alpha2F that cannot be read, or Eliashberg equations on it that have no answer."""
+
+    exit_code = 10

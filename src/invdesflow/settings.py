@@ -61,6 +61,22 @@ class Settings(BaseSettings):
     query_time_limit_s: float = Field(
         30.0, gt=0, allow_inf_nan=False, description="time limit that the server puts on one query"
     )
+    espresso_bin: Path | None = Field(None, description="folder of pw.x, ph.x, epw.x; by default the PATH is searched")
+    espresso_launcher: str = Field(
+        "", description="what starts a program in parallel, such as 'mpirun -np {ranks}' or 'srun -n {ranks}'"
+    )
+    espresso_ranks: int = Field(1, ge=1, description="MPI ranks of one Quantum ESPRESSO run")
+    espresso_pools: int = Field(1, ge=1, description="pools of k-points of pw.x and ph.x; EPW takes one for each rank")
+    espresso_prelude: str = Field("", description="shell lines run before each program, such as 'module load qe/7.4'")
+    espresso_dir: Path | None = Field(
+        None, description="folder of the run directories of Quantum ESPRESSO; by default espresso in the data folder"
+    )
+    espresso_max_seconds: int | None = Field(
+        None, ge=60, description="time after which a Quantum ESPRESSO run stops itself and is continued"
+    )
+    pseudo_dir: Path | None = Field(
+        None, description="folder of installed pseudopotentials; by default pseudopotentials in the data folder"
+    )
     mongodb_uri: SecretStr | None = Field(None, description="URI of the MongoDB server of stores/mongodb.yaml")
     mongodb_database: str = Field("invdesflow", description="database on that server")
     mongodb_username: str | None = Field(None, description="user on that server, unless the URI names one")
@@ -69,7 +85,7 @@ class Settings(BaseSettings):
     mongodb_tls: bool | None = Field(None, description="connect with TLS")
     mongodb_tls_ca_file: Path | None = Field(None, description="certificate authority of the server")
 
-    @field_validator("stores", "data_dir", "mongodb_tls_ca_file")
+    @field_validator("stores", "data_dir", "mongodb_tls_ca_file", "espresso_bin", "espresso_dir", "pseudo_dir")
     @classmethod
     def _is_absolute(cls, path: Path | None) -> Path | None:
         # Worker processes and the server run in other directories.

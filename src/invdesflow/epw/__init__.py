@@ -1,0 +1,1 @@
+"""EPW: maximally localised Wannier functions, electron-phonon coupling on fine meshes, the superconducting gap."""

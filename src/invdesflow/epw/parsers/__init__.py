@@ -1,0 +1,1 @@
+"""Readers of the files that epw.x and its Wannier90 library write."""

@@ -1,0 +1,1 @@
+"""Quantum ESPRESSO: pseudopotentials, protocols, inputs, running, error handlers and what the files say."""
