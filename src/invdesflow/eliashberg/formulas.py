@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["KELVIN_PER_MEV", "allen_dynes_tc", "mcmillan_tc"]
+__all__ = ["KELVIN_PER_MEV", "allen_dynes_tc", "mcmillan_tc", "sisso_tc"]
 
 KELVIN_PER_MEV = 11.604518121550082
 """1 meV / k_B in K, exact in the 2019 SI."""
@@ -15,6 +15,9 @@ FloatArray = NDArray[np.float64]
 
 def mcmillan_tc(lambda_: ArrayLike, omega_log_mev: ArrayLike, mu_star: ArrayLike = 0.10) -> FloatArray:
     r"""McMillan's formula with the logarithmic average frequency as its prefactor.
+
+    It is also called the Allen-Dynes formula without f1 and f2; the Allen-Dynes Tc that epw.x up to 5.3 prints is
+    this one.
 
     .. math::
         T_c = \frac{\omega_{log}}{1.2}
@@ -87,14 +90,67 @@ def allen_dynes_tc(
     Allen and Dynes, Phys. Rev. B 12, 905 (1975), eqs. 34 to 38.
     """
     coupling, frequency, coulomb = _checked(lambda_, omega_log_mev, mu_star)
-    (second,) = _checked(omega_2_mev)
-    if (second < frequency * (1.0 - 1e-9)).any() or (frequency == 0.0).any():
-        raise ValueError("omega_2 must not be below omega_log, and omega_log must be positive")
-    ratio = second / frequency
+    ratio = _second_moment(omega_2_mev, frequency) / frequency
     strong = (1.0 + (coupling / (2.46 * (1.0 + 3.8 * coulomb))) ** 1.5) ** (1.0 / 3.0)
     width = 1.82 * (1.0 + 6.3 * coulomb) * ratio
     shape = 1.0 + (ratio - 1.0) * coupling**2 / (coupling**2 + width**2)
     return strong * shape * mcmillan_tc(coupling, frequency, coulomb)
+
+
+def sisso_tc(
+    lambda_: ArrayLike, omega_log_mev: ArrayLike, omega_2_mev: ArrayLike, mu_star: ArrayLike = 0.10
+) -> FloatArray:
+    r"""Apply the formula that Xie et al. found by symbolic regression (SISSO) on solutions of the Eliashberg equations.
+
+    .. math::
+        T_c &= f_\omega f_\mu T_c^{McMillan} \\
+        f_\omega &= 1.92 \frac{\lambda + \omega_{log} / \omega_2 - \sqrt[3]{\mu^*}}
+                              {\sqrt{\lambda} \exp(\omega_{log} / \omega_2)} - 0.08 \\
+        f_\mu &= \frac{6.86 \exp(-\lambda / \mu^*)}{1 / \lambda - \mu^* - \omega_{log} / \omega_2} + 1
+
+    Parameters
+    ----------
+    lambda_
+        Electron-phonon coupling strength, any shape.
+    omega_log_mev
+        Logarithmic average of the phonon frequencies in meV, positive.
+    omega_2_mev
+        Root mean square of the phonon frequencies with the weight of alpha2F / omega, in meV, at least `omega_log_mev`.
+    mu_star
+        Coulomb pseudopotential.
+
+    Returns
+    -------
+    ndarray
+        Tc in K; 0 where `mcmillan_tc` is 0, NaN where a factor is negative or not finite: there the formula has no
+        meaning.
+
+    Raises
+    ------
+    ValueError
+        If an input is negative or not finite, or omega_2 is below omega_log, which no spectrum allows.
+
+    Notes
+    -----
+    Xie et al., npj Comput. Mater. 8, 14 (2022), eqs. 6 to 8 of arXiv:2106.05235; epw.x prints it from version 5.5 on.
+    It was fitted to mu* between 0.1 and 0.16, and f_mu has a pole at 1 / lambda = mu* + omega_log / omega_2: near it,
+    at lambda about 1, look at the other methods.
+    """
+    coupling, frequency, coulomb = _checked(lambda_, omega_log_mev, mu_star)
+    ratio = frequency / _second_moment(omega_2_mev, frequency)
+    mcmillan = mcmillan_tc(coupling, frequency, coulomb)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shape = 1.92 * (coupling + ratio - np.cbrt(coulomb)) / (np.sqrt(coupling) * np.exp(ratio)) - 0.08
+        repulsion = 6.86 * np.exp(-coupling / coulomb) / (1.0 / coupling - coulomb - ratio) + 1.0
+        meaningful = (shape > 0.0) & (repulsion > 0.0) & np.isfinite(repulsion)
+        return np.where(mcmillan > 0.0, np.where(meaningful, shape * repulsion * mcmillan, np.nan), 0.0)
+
+
+def _second_moment(omega_2_mev: ArrayLike, frequency: FloatArray) -> FloatArray:
+    (second,) = _checked(omega_2_mev)
+    if (second < frequency * (1.0 - 1e-9)).any() or (frequency == 0.0).any():
+        raise ValueError("omega_2 must not be below omega_log, and omega_log must be positive")
+    return second
 
 
 def _checked(*inputs: Any) -> tuple[FloatArray, ...]:
