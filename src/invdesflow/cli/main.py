@@ -5,7 +5,18 @@ import sys
 
 import typer
 
-from invdesflow.cli import campaign, candidates, database, generator, importing, models, report, superconductors
+from invdesflow.cli import (
+    campaign,
+    candidates,
+    database,
+    eliashberg,
+    generator,
+    importing,
+    models,
+    pseudos,
+    report,
+    superconductors,
+)
 from invdesflow.errors import InvDesFlowError
 
 __all__ = ["app", "main"]
@@ -22,11 +33,13 @@ app = typer.Typer(
 campaign.add_commands(app)
 candidates.add_commands(app)
 importing.add_commands(app)
+eliashberg.add_commands(app)
 app.add_typer(report.app, name="report")
 app.add_typer(database.app, name="db")
 app.add_typer(superconductors.app, name="superconductors")
 app.add_typer(models.app, name="models")
 app.add_typer(generator.app, name="generator")
+app.add_typer(pseudos.app, name="pseudos")
 
 
 def main() -> None:

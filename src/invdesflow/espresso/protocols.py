@@ -17,7 +17,8 @@ __all__ = ["Protocol", "load_protocol", "protocol_names"]
 Positive = Annotated[float, Field(gt=0)]
 Smearing = Literal["methfessel-paxton", "marzari-vanderbilt", "fermi-dirac", "gaussian"]
 
-_FIXED = {"name", "description"}
+_LABELS = {"name", "description"}
+_EFFORTS = {"max_relaxations", "max_corrections"}
 
 
 class Protocol(BaseModel):
@@ -99,8 +100,8 @@ class Protocol(BaseModel):
         return self
 
     def values(self) -> dict[str, Any]:
-        """Return the settings without the labels: what a calculation depends on."""
-        return self.model_dump(exclude=_FIXED)
+        """Return what the answer depends on: the settings without labels and without limits of effort."""
+        return self.model_dump(exclude=_LABELS | _EFFORTS)
 
     def tc_converged(self, tc_k: float, previous_tc_k: float) -> bool:
         """Tell whether Tc (K) on two successive fine meshes is the same within the tolerance."""
@@ -130,7 +131,7 @@ def load_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> Prot
     content, overrides = _content(), dict(overrides or {})
     if name not in content["protocols"]:
         raise ConfigurationError(f"There is no protocol {name!r}.", f"Use one of {', '.join(protocol_names())}.")
-    known = sorted(set(Protocol.model_fields) - _FIXED)
+    known = sorted(set(Protocol.model_fields) - _LABELS)
     unknown = sorted(str(key) for key in overrides if key not in known)
     if unknown:
         raise ConfigurationError(f"A protocol has no {', '.join(unknown)}.", f"Its settings are {', '.join(known)}.")
