@@ -48,6 +48,17 @@ class EpwRun:
         """Real part of the gap on the real axis close to zero energy."""
         return self._number(r"Re\[delta\] \[meV\]\s+\d+\s+\S+\s+(\S+)")
 
+    def first_energy_mev(self, folder: Path) -> float:
+        return float(_real_axis(folder)[0, 0])
+
+    def gap_edge_mev(self, folder: Path) -> float:
+        """Energy at which the real part of the gap meets the energy, from the file of the run."""
+        energies, gaps = _real_axis(folder).T
+        crossing = int(np.argmax(gaps < energies))
+        excess = gaps - energies
+        share = excess[crossing - 1] / (excess[crossing - 1] - excess[crossing])
+        return float(energies[crossing - 1] + share * (energies[crossing] - energies[crossing - 1]))
+
     @property
     def lambda_(self) -> float:
         return self._number(r"Electron-phonon coupling strength = +(\S+)")
@@ -64,6 +75,12 @@ class EpwRun:
         match = re.search(pattern, self.output)
         assert match, self.output[-2000:]
         return float(match[1])
+
+
+def _real_axis(folder: Path) -> np.ndarray:
+    """Energies and real parts of the gap in meV, from the only file that Pade approximants were written to."""
+    (path,) = folder.glob("crystal.pade_iso_*")
+    return 1000.0 * np.loadtxt(path, skiprows=1)[:, [0, 3]]
 
 
 def run_epw(

@@ -43,6 +43,20 @@ class SpectrumFile:
     spectra: tuple[Alpha2F, ...]
     smearings: tuple[str, ...] = ()
 
+    def spectrum(self, smearing: int = 1) -> Alpha2F:
+        """Spectrum of a smearing, counted from 1.
+
+        Raises
+        ------
+        SpectrumError
+            If there is no such smearing.
+        """
+        if not 1 <= smearing <= len(self.spectra):
+            raise SpectrumError(
+                f"There is no smearing {smearing} in {self.format}.", f"Choose one from 1 to {len(self.spectra)}."
+            )
+        return self.spectra[smearing - 1]
+
 
 def read_alpha2f(path: Path, units: EnergyUnit | None = None, smearing: int = 1) -> Alpha2F:
     """Read one spectrum.
@@ -59,12 +73,7 @@ def read_alpha2f(path: Path, units: EnergyUnit | None = None, smearing: int = 1)
     SpectrumError
         If the file cannot be read (see `read_spectra`), or has no such smearing.
     """
-    content = read_spectra(path, units)
-    if not 1 <= smearing <= len(content.spectra):
-        raise SpectrumError(
-            f"{path} has no smearing {smearing}.", f"Choose one from 1 to {len(content.spectra)} ({content.format})."
-        )
-    return content.spectra[smearing - 1]
+    return read_spectra(path, units).spectrum(smearing)
 
 
 def read_spectra(path: Path, units: EnergyUnit | None = None) -> SpectrumFile:

@@ -120,16 +120,16 @@ def isotope_coefficient(pairing: Pairing) -> float:
     return float(isotope_coefficients(pairing, np.ones((1, pairing.spectrum.energies_mev.size)))[0])
 
 
-def smearing_spread(spectra: Sequence[Alpha2F], mu_star: float) -> Spread | None:
+def smearing_spread(spectra: Sequence[Alpha2F], pairing: Pairing) -> Spread | None:
     """How much Tc in K depends on the smearing; None if one of the spectra has no Tc.
 
     Parameters
     ----------
     spectra
         The same coupling with several smearings, as in EPW's ``.a2f``.
-    mu_star
-        Coulomb pseudopotential of `Pairing.allen_dynes`.
+    pairing
+        mu* and cutoff, to be the same for all; its own spectrum does not matter.
     """
-    temperatures = [critical_temperature(Pairing.allen_dynes(spectrum, mu_star)) for spectrum in spectra]
+    temperatures = [critical_temperature(replace(pairing, spectrum=spectrum)) for spectrum in spectra]
     known = [temperature for temperature in temperatures if temperature is not None]
     return Spread.of(known) if len(known) == len(temperatures) else None
