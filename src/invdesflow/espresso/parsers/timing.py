@@ -1,9 +1,9 @@
-"""The last clock of a Quantum ESPRESSO program: ``PWSCF : 1h 2m CPU 1h 3m WALL``."""
+"""The clocks of a Quantum ESPRESSO program: ``PWSCF : 1h 2m CPU 1h 3m WALL``."""
 
 import re
 from dataclasses import dataclass
 
-__all__ = ["Timing", "read_timing"]
+__all__ = ["Timing", "read_timing", "read_timings"]
 
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _PART = re.compile(r"([\d.]+)\s*([dhms])")
@@ -25,23 +25,21 @@ class Timing:
     wall_s: float
 
 
-def read_timing(text: str, program: str) -> Timing | None:
-    """Find the last clock of a program in its output.
-
-    Parameters
-    ----------
-    text
-        The output.
-    program
-        Name of the clock: ``PWSCF``, ``PHONON``, ``EPW`` ...
+def read_timings(text: str) -> dict[str, Timing]:
+    """Find the last reading of every clock in the output of a program.
 
     Returns
     -------
-    Timing or None
-        None if no clock was printed.
+    dict
+        Name of the clock -> its times.
     """
-    found = re.findall(rf"^\s*{re.escape(program)}\s*:\s*(.+?)CPU\s*(.+?)WALL", text, re.MULTILINE)
-    return None if not found else Timing(*(_seconds(part) for part in found[-1]))
+    found = re.findall(r"^\s*(\S.*?)\s*:\s*(\S.*?)CPU\s*(\S.*?)WALL", text, re.MULTILINE)
+    return {name: Timing(_seconds(cpu), _seconds(wall)) for name, cpu, wall in found}
+
+
+def read_timing(text: str, program: str) -> Timing | None:
+    """Find the last clock of a whole program: ``PWSCF``, ``PHONON``, ``EPW``; None if it printed none."""
+    return read_timings(text).get(program)
 
 
 def _seconds(text: str) -> float:
