@@ -12,12 +12,12 @@ from invdesflow.espresso.meshes import (
     FineMesh,
     Meshes,
     band_path,
-    count_irreducible,
     explicit_k_points,
     mesh_of_spacing,
     primitive_for_espresso,
 )
 from invdesflow.espresso.protocols import load_protocol, protocol_names
+from invdesflow.screening.wave_vectors import CrystalSymmetry
 
 AL = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.97), ["Al"], [[0, 0, 0]])
 MGB2 = Structure.from_spacegroup(
@@ -55,7 +55,10 @@ CRYSTALS = {"Al": AL, "MgB2": MGB2, "H3S": H3S, "K2CuH6": K2CUH6} | OTHERS
 
 @pytest.mark.parametrize(("crystal", "mesh", "known"), [(AL, (3, 3, 3), 4), (MGB2, (3, 3, 2), 6), (H3S, (2, 2, 2), 3)])
 def test_irreducible_q_points_are_those_of_ph_x(crystal: Structure, mesh: tuple[int, int, int], known: int) -> None:
-    assert count_irreducible(primitive_for_espresso(crystal), mesh) == known
+    cell = primitive_for_espresso(crystal)
+    spacing = max(length / n for length, n in zip(cell.lattice.reciprocal_lattice.abc, mesh, strict=True))
+    assert mesh_of_spacing(cell, spacing) == mesh
+    assert len(CrystalSymmetry(cell).irreducible_points(mesh)[0]) == known
 
 
 def test_the_paper_protocol_gives_the_meshes_of_the_paper() -> None:

@@ -13,7 +13,7 @@ def test_the_protocols_of_the_design_are_there_and_each_is_whole() -> None:
     for name in protocol_names():
         protocol = load_protocol(name)
         assert protocol.name == name
-        efforts = {"max_relaxations", "max_corrections"}  # more patience is the same question
+        efforts = {"max_atoms", "max_relaxations", "max_corrections"}  # more patience is the same question
         assert protocol.values().keys() == Protocol.model_fields.keys() - {"name", "description"} - efforts
 
 

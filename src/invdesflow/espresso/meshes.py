@@ -6,7 +6,6 @@ from typing import Self
 
 import numpy as np
 import seekpath
-import spglib
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 from scipy.sparse.csgraph import connected_components
@@ -14,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from invdesflow.crystals.symmetry import primitive, symmetry_of
 from invdesflow.errors import StructureError
 from invdesflow.espresso.protocols import Protocol
+from invdesflow.screening.wave_vectors import Mesh
 
 __all__ = [
     "BandPath",
@@ -21,13 +21,10 @@ __all__ = [
     "Mesh",
     "Meshes",
     "band_path",
-    "count_irreducible",
     "explicit_k_points",
     "mesh_of_spacing",
     "primitive_for_espresso",
 ]
-
-Mesh = tuple[int, int, int]
 
 _EDGE = 1e-6
 """A spacing that fits this nearly is taken to fit, so that the last bits of a cell do not add a point."""
@@ -159,19 +156,6 @@ def explicit_k_points(mesh: Mesh) -> NDArray[np.float64]:
         Crystal coordinates in [0, 1), the last one running fastest; shape (n1 n2 n3, 3). All have the same weight.
     """
     return np.stack(np.meshgrid(*(np.arange(n) / n for n in mesh), indexing="ij"), axis=-1).reshape(-1, 3)
-
-
-def count_irreducible(structure: Structure, mesh: Mesh) -> int:
-    """Count the points of a Gamma-centred mesh that symmetry and time reversal leave.
-
-    Raises
-    ------
-    StructureError
-        If the symmetry cannot be found.
-    """
-    rotations = symmetry_of(structure).rotations
-    found = spglib.get_stabilized_reciprocal_mesh(np.array(mesh), rotations, is_time_reversal=True)
-    return len(np.unique(found[0]))
 
 
 def band_path(structure: Structure, spacing: float) -> BandPath:

@@ -18,7 +18,7 @@ Positive = Annotated[float, Field(gt=0)]
 Smearing = Literal["methfessel-paxton", "marzari-vanderbilt", "fermi-dirac", "gaussian"]
 
 _LABELS = {"name", "description"}
-_EFFORTS = {"max_relaxations", "max_corrections"}
+_EFFORTS = {"max_atoms", "max_relaxations", "max_corrections"}
 
 
 class Protocol(BaseModel):
@@ -32,6 +32,8 @@ class Protocol(BaseModel):
 
     name: str
     description: str
+
+    max_atoms: int = Field(ge=1, description="largest primitive cell that is begun")
 
     ecutwfc_ry: Positive = Field(description="kinetic energy cutoff of the wavefunctions (Ry)")
     ecutrho_ry: Positive = Field(description="cutoff of density and potential (Ry); 4 x ecutwfc_ry is exact here")
