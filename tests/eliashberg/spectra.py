@@ -6,7 +6,7 @@ from invdesflow.eliashberg.spectrum import Alpha2F
 
 
 def peaks(highest_mev: float, lambda_: float, *shapes: tuple[float, float, float]) -> Alpha2F:
-    """Gaussians (centre, width in meV, height), flattened towards zero energy like acoustic phonons, with a given lambda."""
+    """Gaussians (centre, width in meV, height) that vanish at zero energy like acoustic phonons, of a given lambda."""
     energies = np.arange(1, 501) * highest_mev / 500
     values = sum(height * np.exp(-0.5 * ((energies - centre) / width) ** 2) for centre, width, height in shapes)
     values *= 1.0 - np.exp(-((energies / shapes[0][0]) ** 2))

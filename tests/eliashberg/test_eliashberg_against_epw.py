@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-
 import spectra
 from epw_runs import epw_tc, needs_epw, run_epw
+
 from invdesflow.eliashberg.critical_temperature import critical_temperature
 from invdesflow.eliashberg.formulas import mcmillan_tc
 from invdesflow.eliashberg.migdal_eliashberg import gap_function

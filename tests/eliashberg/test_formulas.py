@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
-from invdesflow.eliashberg.formulas import KELVIN_PER_MEV, allen_dynes_tc, mcmillan_tc
+from invdesflow.eliashberg.formulas import KELVIN_PER_MEV, allen_dynes_tc, mcmillan_tc, sisso_tc
 
 
 @pytest.mark.parametrize(("mu_star", "published"), [(0.10, 204.0), (0.13, 191.0)])
@@ -54,3 +55,21 @@ def test_impossible_inputs_are_refused(bad):
 def test_second_moment_below_logarithmic_average_is_refused():
     with pytest.raises(ValueError, match="omega_2"):
         allen_dynes_tc(0.8, 20.0, 19.0)
+
+
+def test_sisso_formula_as_printed_by_epw():
+    # epw.x 6.0 on a spectrum with lambda 0.3745470, omega_log 29.6213 meV, mu* = 0.1: Tc by McMillan 0.9701 K, by Allen
+    # and Dynes 0.9826 K, by the SISSO formula 1.0276 K. omega_2, which it does not print, follows from the second.
+    moments = 0.3745470, 29.6213
+    assert mcmillan_tc(*moments, 0.1) == pytest.approx(0.9701, abs=1e-4)
+    omega_2 = brentq(lambda value: float(allen_dynes_tc(*moments, value, 0.1)) - 0.9826, 29.7, 60.0)
+    assert sisso_tc(*moments, omega_2, 0.1) == pytest.approx(1.0276, rel=1e-3)
+
+
+def test_sisso_formula_at_its_edges():
+    assert sisso_tc(0.1, 20.0, 22.0, 0.13) == 0.0  # the repulsion wins
+    assert np.isfinite(sisso_tc(1.5, 20.0, 22.0, 0.0))
+    pole = 1.0 / (0.1 + 20.0 / 22.0)
+    assert np.isnan(sisso_tc(pole * 1.00001, 20.0, 22.0, 0.1))  # beside its pole the factor f_mu is negative
+    with pytest.raises(ValueError, match="omega_2"):
+        sisso_tc(1.0, 20.0, 19.0, 0.1)

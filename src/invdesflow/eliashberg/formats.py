@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD]?[-+]\d+|[eEdD]\d+)?"
 _EXPONENT = re.compile(r"(?<=[\d.])[dD]?(?=[-+]\d+$)")  # Fortran writes 1D-5, and 1-105 where the exponent is long
 _COMMENT = re.compile(r"^\s*[#!@%]")
-_STARTS_WITH_NUMBER = re.compile(rf"^\s*(?:{_NUMBER}|\*+|[-+]?nan|[-+]?inf\w*)(?=[\s,;]|$)", re.IGNORECASE)
+_STARTS_LIKE_NUMBER = re.compile(r"^\s*(?:[-+]?\.?\d|\*|[-+]?(?:nan|inf|infinity)(?![a-z]))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,10 +113,15 @@ def read_rows(path: Path) -> Rows:
     """
     rows: list[list[float]] = []
     text: list[str] = []
+    foreign: tuple[int, str] | None = None  # what looks like a footer, unless more rows follow
     for position, line in enumerate(_read_text(path).splitlines(), start=1):
-        if _COMMENT.match(line) or not _STARTS_WITH_NUMBER.match(line):
+        if _COMMENT.match(line) or not _STARTS_LIKE_NUMBER.match(line):
             text.append(line)
+            if rows and foreign is None and line.strip() and not _COMMENT.match(line):
+                foreign = position, line
             continue
+        if foreign is not None:
+            raise _not_a_row(path, *foreign)
         rows.append(_read_row(path, position, line))
         if len(rows[-1]) != len(rows[0]):
             raise SpectrumError(
@@ -149,15 +154,19 @@ def _read_row(path: Path, position: int, line: str) -> list[float]:
     try:
         numbers = [_number(word) for word in words]
     except ValueError as error:
-        raise SpectrumError(
-            f"{path}, line {position}: {line.strip()[:40]!r} is not a row of numbers.",
-            "Mend or remove this line (stars are numbers that did not fit).",
-        ) from error
+        raise _not_a_row(path, position, line) from error
     if not np.isfinite(numbers).all():
         raise SpectrumError(
             f"{path}, line {position}: a value is not finite ({line.strip()[:40]}).", "Repeat the calculation."
         )
     return numbers
+
+
+def _not_a_row(path: Path, position: int, line: str) -> SpectrumError:
+    return SpectrumError(
+        f"{path}, line {position}: {line.strip()[:40]!r} is not a row of numbers.",
+        "Mend or remove this line (stars are numbers that did not fit).",
+    )
 
 
 def _number(word: str) -> float:
