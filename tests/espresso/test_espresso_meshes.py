@@ -1,6 +1,10 @@
 """Meshes and paths, against counts known from ph.x and from the published settings."""
 
+import re
+import shutil
+import subprocess
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,6 +155,44 @@ def test_the_primitive_cell_is_exact_enough_for_pw_x(crystal: Structure) -> None
         differences = moved[:, None] - cell.frac_coords[None]
         differences -= np.rint(differences)
         assert np.abs(differences).max(axis=2).min(axis=1).max() < 1e-5  # pw.x: accep = 1e-5
+
+
+PW_INPUT = """
+&control calculation = 'scf', outdir = './out/', pseudo_dir = '{folder}', disk_io = 'none' /
+&system ibrav = 0, nat = {n_atoms}, ntyp = {n_kinds}, ecutwfc = 4, occupations = 'smearing', degauss = 0.1 /
+&electrons electron_maxstep = 1 /
+ATOMIC_SPECIES
+{kinds}
+CELL_PARAMETERS angstrom
+{cell}
+ATOMIC_POSITIONS crystal
+{positions}
+K_POINTS gamma
+"""
+SOFT_FILES = ("Al.pz-vbc.UPF", "B.pz-vbc.UPF", "Mg.pz-n-vbc.UPF")
+DEBIAN = Path("/usr/share/espresso/pseudo")
+
+
+@pytest.mark.skipif(shutil.which("pw.x") is None or not DEBIAN.is_dir(), reason="pw.x of Debian is not installed")
+@pytest.mark.parametrize("crystal", CRYSTALS.values(), ids=CRYSTALS.keys())
+def test_pw_x_finds_all_symmetry_of_the_primitive_cell(crystal: Structure, tmp_path: Path) -> None:
+    cell = primitive_for_espresso(crystal.copy().perturb(1e-3, seed=2))
+    symbols = list(dict.fromkeys(site.specie.symbol for site in cell))  # soft stand-ins: one step costs half a second
+    sites = [(symbols.index(site.specie.symbol), site.frac_coords) for site in cell]
+    text = PW_INPUT.format(
+        folder=DEBIAN,
+        n_atoms=len(cell),
+        n_kinds=len(symbols),
+        kinds="\n".join(f"X{kind} 10.0 {SOFT_FILES[kind]}" for kind in range(len(symbols))),
+        cell="\n".join(" ".join(f"{x:.12f}" for x in vector) for vector in cell.lattice.matrix),
+        positions="\n".join(f"X{kind} " + " ".join(f"{x:.12f}" for x in position) for kind, position in sites),
+    )
+    (tmp_path / "pw.in").write_text(text)
+    command = ["pw.x", "-in", "pw.in"]
+    output = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    found = re.search(r"(\d+) Sym\. Ops\.", output)
+    assert found is not None or "No symmetry found" in output
+    assert (int(found[1]) if found else 1) == len(symmetry_of(cell).rotations)
 
 
 def test_the_band_path_of_a_face_centred_crystal() -> None:

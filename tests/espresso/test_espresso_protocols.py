@@ -1,6 +1,7 @@
 """Protocols: complete, consistent, and refused in one line where they are not."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,22 @@ def test_every_value_that_a_protocol_repeats_differs_from_the_common_one() -> No
         if name != "paper" and content["common"].get(key) == value  # the paper's values are spelt out
     ]
     assert repeated == []
+
+
+def test_the_table_in_the_documentation_is_that_of_the_file() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/espresso.md").read_text(encoding="utf-8")
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:2] == "| "]
+    names, table = rows[0][1:], [row for row in rows[2:] if len(row) == 6]
+    assert tuple(names) == protocol_names()
+    assert len(table) > 10
+    for setting, *cells in table:
+        for name, cell in zip(names, cells, strict=True):
+            value = getattr(load_protocol(name), setting)
+            if isinstance(value, bool):
+                assert cell == ("yes" if value else "no"), (setting, name)
+            else:
+                numbers = value if isinstance(value, tuple) else (value,)
+                assert tuple(map(float, cell.split(","))) == numbers, (setting, name)
 
 
 def test_a_value_can_be_overridden() -> None:

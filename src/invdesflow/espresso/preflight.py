@@ -247,8 +247,10 @@ def estimate_disk(
     pseudopotentials
         Of every element.
     at_once
-        q-points that run at the same time; by default as many as the settings have workers.
+        q-points that run at the same time; by default as many as the workers and ranks of the settings allow.
     """
+    settings = get_settings()
+    at_once = at_once or max(1, settings.workers // settings.espresso_ranks)
     meshes, symmetry = Meshes.of(structure, protocol), CrystalSymmetry(structure)
     found = [pseudopotentials[site.specie.symbol] for site in structure]
     electrons = round(sum(pseudopotential.z_valence for pseudopotential in found))
@@ -263,7 +265,7 @@ def estimate_disk(
     near = orbitals * 2 * protocol.fsthick_ev / _VALENCE_WIDTH_EV
     return DiskEstimate(
         density=states * symmetry.count_points(meshes.k_scf),
-        phonons=states * sum(of_q[: at_once or get_settings().workers]),
+        phonons=states * sum(of_q[:at_once]),
         potentials=_COMPLEX * modes * _grid_points(structure, protocol.ecutrho_ry) * len(wave_vectors),
         wannier=coefficients * (max(electrons // 2, orbitals) + free) * _points(meshes.k_wannier),
         vertices=_COMPLEX * orbitals**2 * modes * _points(meshes.k_wannier) * _points(meshes.q)

@@ -130,6 +130,7 @@ def _file_of(symbol: str, folder: Path, chosen: Mapping[str, str]) -> Path:
     if len(paths) > 1:
         names = ", ".join(path.name for path in paths)
         raise EspressoError(
-            f"{folder} has {len(paths)} pseudopotentials of {symbol}: {names}.", "Say which file to use for it."
+            f"{folder} has {len(paths)} pseudopotentials of {symbol}: {names}.",
+            f"Say which one to use, such as --pseudo {symbol}={paths[0].name}",
         )
     return paths[0]
