@@ -76,7 +76,7 @@ def test_atoms_add_up_to_the_total_density_and_that_to_the_modes() -> None:
 def test_damaged_file_is_named(reader, path: Path, tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     damaged = tmp_path / path.name
-    for content in ("", "JOB DONE.\n", "\n".join([*lines[:10], lines[10][:15]])):
+    for content in ("", "JOB DONE.\n", "\n".join([*lines[:7], lines[7][:12]])):
         damaged.write_text(content)
         with pytest.raises(EspressoError, match=f"{path.name} cannot be read as"):
             reader(damaged)

@@ -53,14 +53,13 @@ def read_plot_bands(path: Path, kind: str) -> PlotBands:
         lines = iter(text[head.end() :].strip("\n").splitlines())
         points, values = np.empty((n_points, 3)), np.empty((n_points, n_bands))
         for number in range(n_points):
-            points[number] = _floats(next(lines, ""))[:3]  # matdyn.x of 7.5 adds the weight
+            point = _floats(next(lines, ""))[:3]  # matdyn.x of 7.5 adds the weight
             found: list[float] = []
-            while len(found) < n_bands:
-                more = _floats(next(lines, ""))
-                if not more:
-                    raise ValueError(f"it ends at point {number + 1} of {n_points}")
+            while len(point) == 3 and len(found) < n_bands and (more := _floats(next(lines, ""))):
                 found += more
-            values[number] = found
+            if len(found) != n_bands:
+                raise ValueError(f"it ends at point {number + 1} of {n_points}")
+            points[number], values[number] = point, found
         return PlotBands(points, values)
 
 
