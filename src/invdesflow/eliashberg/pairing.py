@@ -92,4 +92,5 @@ class Pairing:
         positions = np.linspace(0.0, np.arcsinh(4.0 * self.cutoff_mev / self._softest_mev), _SPLINE_POINTS)
         squares = (self._softest_mev * np.sinh(positions)) ** 2
         phonons = self.spectrum.energies_mev**2
-        return CubicSpline(positions, (phonons / (phonons + squares[:, None])) @ self.spectrum.coupling)
+        coupling = self.spectrum.coupling
+        return CubicSpline(positions, [coupling @ (phonons / (phonons + square)) for square in squares])
