@@ -12,16 +12,14 @@ from upf_samples import upf_2
 from invdesflow.errors import EspressoError, StructureError
 from invdesflow.espresso import preflight
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.disk_space import DiskEstimate, check_disk, estimate_disk
 from invdesflow.espresso.meshes import Meshes, primitive_for_espresso
 from invdesflow.espresso.preflight import (
-    DiskEstimate,
     check_before_running,
     check_crystal,
-    check_disk,
     check_meshes,
     check_moments,
     check_programs,
-    estimate_disk,
 )
 from invdesflow.espresso.protocols import load_protocol
 from invdesflow.espresso.pseudopotentials import find_pseudopotentials

@@ -14,8 +14,9 @@ from upf_samples import upf_2
 
 from invdesflow.errors import EspressoError
 from invdesflow.espresso import pseudopotential_families, pseudopotential_install
+from invdesflow.espresso.pseudopotential_check import check_family
 from invdesflow.espresso.pseudopotential_families import KnownFamily, installed_families
-from invdesflow.espresso.pseudopotential_install import check_family, install_known, install_own
+from invdesflow.espresso.pseudopotential_install import install_known, install_own
 from invdesflow.espresso.pseudopotential_sources import download_wheel, fetch, files_in
 from invdesflow.espresso.pseudopotentials import find_pseudopotentials
 

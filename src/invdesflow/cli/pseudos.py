@@ -87,8 +87,8 @@ def check(
     json: JsonFlag = False,
 ) -> None:
     """Check every file: SHA-256, whether it can be read, and whether it suits an electron-phonon calculation."""
+    from invdesflow.espresso.pseudopotential_check import check_family
     from invdesflow.espresso.pseudopotential_families import installed_families, pseudopotential_root
-    from invdesflow.espresso.pseudopotential_install import check_family
 
     names = families or list(installed_families())
     if not names:

@@ -23,6 +23,7 @@ __all__ = [
     "band_path",
     "explicit_k_points",
     "mesh_of_spacing",
+    "n_points",
     "primitive_for_espresso",
 ]
 
@@ -145,6 +146,11 @@ def mesh_of_spacing(structure: Structure, spacing: float) -> Mesh:
     group = connected_components(mixes, directed=False)[1]
     numbers = [max(n for n, other in zip(needed, group, strict=True) if other == own) for own in group]
     return numbers[0], numbers[1], numbers[2]
+
+
+def n_points(mesh: Mesh) -> int:
+    """Count all points of a mesh."""
+    return mesh[0] * mesh[1] * mesh[2]
 
 
 def explicit_k_points(mesh: Mesh) -> NDArray[np.float64]:

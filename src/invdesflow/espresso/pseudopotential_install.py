@@ -1,50 +1,32 @@
-"""Install families of pseudopotentials, whole or not at all, and check what is installed."""
+"""Install families of pseudopotentials, whole or not at all."""
 
 import hashlib
 import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
 from invdesflow.errors import EspressoError
+from invdesflow.espresso.pseudopotential_check import check_family
 from invdesflow.espresso.pseudopotential_families import (
     MANIFEST,
     KnownFamily,
-    family_folder,
     known_families,
     pseudopotential_root,
     recorded_digests,
-    unusable_digests,
-    upf_files,
 )
 from invdesflow.espresso.pseudopotential_sources import download_wheel, fetch, files_in, public_name
-from invdesflow.espresso.pseudopotentials import read_upf
 from invdesflow.espresso.upf import parse_upf
 
-__all__ = ["FileReport", "check_family", "install_known", "install_own"]
+__all__ = ["install_known", "install_own"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _STAGING = ".installing-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileReport:
-    """What was found of one file of a family; facts are absent where the file cannot be read."""
-
-    family: str
-    file: str
-    element: str | None = None
-    functional: str | None = None
-    kind: str | None = None
-    relativistic: str | None = None
-    sha256: str | None = None
-    problem: str | None = None
 
 
 def install_known(names: Sequence[str], source: str | None = None) -> dict[str, Path]:
@@ -121,54 +103,6 @@ def install_own(name: str, source: str) -> Path:
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         _move_into_place(folder, staging)
     return place
-
-
-def check_family(family: str) -> list[FileReport]:
-    """Compare the files of a family with what was installed and with what a calculation needs.
-
-    Parameters
-    ----------
-    family
-        Name of an installed family, or the path of a folder with UPF files.
-
-    Raises
-    ------
-    EspressoError
-        If there is no such family.
-    """
-    folder = family_folder(family)
-    recorded = recorded_digests(folder)
-    reports = [_report(family, path, recorded) for path in upf_files(folder)]
-    absent = sorted(recorded.keys() - {report.file for report in reports})
-    return reports + [FileReport(family=family, file=name, problem="is missing") for name in absent]
-
-
-def _report(family: str, path: Path, recorded: Mapping[str, str]) -> FileReport:
-    try:
-        pseudo = read_upf(path)
-    except EspressoError as error:
-        return FileReport(family=family, file=path.name, problem=error.problem)
-    problem = None
-    if recorded and path.name not in recorded:
-        problem = "was not installed with the family"
-    elif recorded and recorded[path.name] != pseudo.sha256:
-        problem = "has changed since it was installed"
-    elif pseudo.sha256 in unusable_digests():
-        problem = unusable_digests()[pseudo.sha256]
-    elif not pseudo.norm_conserving:
-        problem = "is not norm-conserving"
-    elif pseudo.relativistic == "full":
-        problem = "was made with spin-orbit coupling"
-    return FileReport(
-        family=family,
-        file=path.name,
-        element=pseudo.element,
-        functional=pseudo.functional,
-        kind=pseudo.kind,
-        relativistic=pseudo.relativistic,
-        sha256=pseudo.sha256,
-        problem=problem,
-    )
 
 
 def _collect(families: Iterable[KnownFamily], files: Iterator[tuple[str, bytes]], staging: Path, source: str) -> None:
