@@ -95,6 +95,7 @@ def _row(content: "SpectrumFile", pairing: "Pairing") -> dict[str, Any]:
 
     estimates = tc_estimates(pairing)
     values = {(f"tc_{name}" if name.endswith("_k") else name): value for name, value in asdict(estimates).items()}
+    values["mu_star_at_cutoff"] = pairing.mu_star_at(pairing.cutoff_mev)
     values |= asdict(gap_estimate(pairing, estimates.eliashberg_k))
     if len(content.spectra) > 1:
         spread = smearing_spread(content.spectra, pairing)

@@ -61,7 +61,8 @@ def pairing_eigenvalue(pairing: Pairing, temperature_k: float) -> float:
     -----
     Allen and Dynes, Phys. Rev. B 12, 905 (1975); Allen and Mitrovic, Solid State Physics 37, 1 (1982).
     """
-    return _linearised(pairing, matsubara_grid(temperature_k, pairing.cutoff_mev))[0]
+    grid = matsubara_grid(temperature_k, pairing.cutoff_mev)
+    return _mode(grid, *_kernels(pairing, grid))[0]
 
 
 def gap_function(pairing: Pairing, temperature_k: float) -> GapFunction | None:
@@ -93,48 +94,71 @@ def gap_function(pairing: Pairing, temperature_k: float) -> GapFunction | None:
     -----
     Margine and Giustino, Phys. Rev. B 87, 024505 (2013), eqs. 34 and 35, isotropic. With :math:`\tan\theta_n =
     \Delta_n / \omega_n` the equations say that each spin of a chain is parallel to its field. Newton's method solves
-    for the angles, from the unstable mode of the normal state.
+    for the angles.
     """
     grid = matsubara_grid(temperature_k, pairing.cutoff_mev)
-    eigenvalue, mode = _linearised(pairing, grid)
-    if eigenvalue <= 1.0:
+    kernels = _kernels(pairing, grid)
+    if _mode(grid, *kernels)[0] <= 1.0:
         return None
-    attraction, dressing = (kernel * grid.weights for kernel in _kernels(pairing, grid))
     frequencies = grid.frequencies_mev
+    attraction, dressing = (kernel * grid.weights for kernel in kernels)
 
-    def fields(angles: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return attraction @ np.sin(angles), frequencies + dressing @ np.cos(angles)
+    def turned(angles: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Field along the gap, field along the frequency, and how far each spin is from them."""
+        along, across = attraction @ np.sin(angles), frequencies + dressing @ np.cos(angles)
+        return along, across, angles - np.arctan2(along, across)
 
-    def growth(log_size: float) -> float:
-        along, across = fields(np.arctan2(np.exp(log_size) * mode, frequencies))
-        return float(np.log(frequencies[0] * along[0] / (across[0] * mode[0]))) - log_size if along[0] > 0.0 else -1.0
-
-    # Of all gaps with the shape of the unstable mode, take the one that neither grows nor shrinks.
-    scale = np.log(pairing.spectrum.omega_2_mev)
-    size = brentq(growth, scale - _SMALLEST, scale + _LARGEST) if growth(scale - _SMALLEST) > 0.0 else scale - _SMALLEST
-    angles = np.arctan2(np.exp(size) * mode, frequencies)
+    angles = np.arctan2(_first_guess(pairing, grid, kernels), frequencies)
+    along, across, residual = turned(angles)
     for _ in range(_NEWTON_STEPS):
-        along, across = fields(angles)
-        residual = angles - np.arctan2(along, across)
         if np.abs(residual).max() < _TOLERANCE * np.abs(angles).max() and angles[0] > 0.0:
             return GapFunction(temperature_k, frequencies, frequencies * along / across, across / frequencies)
         turning = across[:, None] * attraction * np.cos(angles) + along[:, None] * dressing * np.sin(angles)
         jacobian = np.eye(len(angles)) - turning / (along**2 + across**2)[:, None]
         angles = angles - solve(jacobian, residual)
+        along, across, residual = turned(angles)
     raise SpectrumError(
         f"The Eliashberg equations did not converge at {temperature_k:.4g} K.", "Ask for another temperature or cutoff."
     )
 
 
-def _linearised(pairing: Pairing, grid: MatsubaraGrid) -> tuple[float, FloatArray]:
-    """Largest eigenvalue of the linearised gap equation, and its gap with 1 at the first frequency, shape (m,)."""
-    attraction, dressing = _kernels(pairing, grid)
-    renormalised = grid.frequencies_mev + dressing @ grid.weights
-    scale = np.sqrt(grid.weights / renormalised)
+def _first_guess(pairing: Pairing, grid: MatsubaraGrid, kernels: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """Gap in meV, shape (m,), of the quasi-linear equation: the size in E is the one at which the eigenvalue is 1."""
+
+    def excess(log_size: float) -> float:
+        return _mode(grid, *kernels, float(np.exp(log_size)))[0] - 1.0
+
+    scale = np.log(pairing.spectrum.omega_2_mev)
+    lowest = scale - _SMALLEST
+    size = float(np.exp(brentq(excess, lowest, scale + _LARGEST, xtol=1e-3) if excess(lowest) > 0.0 else lowest))
+    return size * _mode(grid, *kernels, size)[1]
+
+
+def _mode(
+    grid: MatsubaraGrid, attraction: FloatArray, dressing: FloatArray, size_mev: float = 0.0
+) -> tuple[float, FloatArray]:
+    """Solve the gap equation with a constant gap in its denominators.
+
+    Parameters
+    ----------
+    grid, attraction, dressing
+        Frequencies and `_kernels`.
+    size_mev
+        That constant gap; 0 gives the linearised equation.
+
+    Returns
+    -------
+    tuple
+        The largest eigenvalue, and its gap function scaled to 1 at the first frequency, shape (m,).
+    """
+    frequencies = grid.frequencies_mev
+    shares = grid.weights / np.sqrt(frequencies**2 + size_mev**2)
+    renormalisation = 1.0 + dressing @ (shares * frequencies) / frequencies
+    scale = np.sqrt(shares / renormalisation)
     last = len(scale) - 1
     values, vectors = eigh(scale[:, None] * attraction * scale, subset_by_index=(last, last))
-    mode = grid.frequencies_mev * vectors[:, 0] / (scale * renormalised)
-    return float(values[0]), mode / mode[0]
+    gap = vectors[:, 0] / np.sqrt(shares * renormalisation)
+    return float(values[0]), gap / gap[0]
 
 
 def _kernels(pairing: Pairing, grid: MatsubaraGrid) -> tuple[FloatArray, FloatArray]:
