@@ -15,18 +15,20 @@ class FailureKind:
     Attributes
     ----------
     code
-        Our number; it does not change between versions, and a document keeps it.
+        Our number; documents keep it, so it never changes its meaning.
     name
         Our name, which handlers and documents use.
     programs
         Programs that can fail so.
     message
-        What it means and, where we cannot cure it, what the user can do.
+        What it means and, where only the user can cure it, how.
     signs
-        Any of these in the output, the error file or CRASH means this failure, whatever the return code is; no
+        Any of these words in the output, the error file or CRASH means this failure, whatever the return code is; no
         successful run prints them.
+    routines
+        Subroutines whose error messages mean it.
     return_codes
-        Return codes that mean it when no sign was found.
+        Return codes that mean it where no words do.
     transient
         Whether the same input may succeed when it is run again.
     """
@@ -36,37 +38,34 @@ class FailureKind:
     programs: tuple[Program, ...]
     message: str
     signs: tuple[str, ...] = ()
+    routines: tuple[str, ...] = ()
     return_codes: tuple[int, ...] = ()
     transient: bool = False
 
 
 _PW: tuple[Program, ...] = ("pw.x",)
 _PH: tuple[Program, ...] = ("ph.x",)
+_PW_PH: tuple[Program, ...] = ("pw.x", "ph.x")
 _EPW: tuple[Program, ...] = ("epw.x",)
-_ANY = PROGRAMS
 
-# In order of priority: the first row with a sign in the files is the diagnosis.
+# In order of priority: where the words of several rows are found, the first row is the diagnosis.
 FAILURES: tuple[FailureKind, ...] = (
     FailureKind(
         101,
         "program_not_started",
-        _ANY,
+        PROGRAMS,
         "The program or its launcher cannot be started: look at the settings espresso_bin, espresso_launcher and "
         "espresso_prelude.",
-        (
-            "error while loading shared libraries",
-            "unable to find the specified executable",
-            "No such file or directory:",
-        ),
-        (126, CANNOT_START),
+        signs=("error while loading shared libraries", "unable to find the specified executable", "execve(): "),
+        return_codes=(126, CANNOT_START),
     ),
     FailureKind(
         102,
         "launcher_refused",
-        _ANY,
-        "The launcher refuses the number of ranks or the user: look at the settings espresso_launcher and "
+        PROGRAMS,
+        "The launcher refuses the user or the number of ranks: look at the settings espresso_launcher and "
         "espresso_ranks.",
-        (
+        signs=(
             "There are not enough slots available",
             "mpirun has detected an attempt to run as root",
             "Unable to create step for job",
@@ -76,7 +75,7 @@ FAILURES: tuple[FailureKind, ...] = (
     FailureKind(
         103,
         "folder_in_use",
-        _ANY,
+        PROGRAMS,
         "Another program still runs in the folder.",
         return_codes=(FOLDER_IN_USE,),
         transient=True,
@@ -84,18 +83,20 @@ FAILURES: tuple[FailureKind, ...] = (
     FailureKind(
         110,
         "disk_full",
-        _ANY,
+        PROGRAMS,
         "There is no room left on the disk of the run folders: make room, or move them with the setting espresso_dir.",
-        ("No space left on device", "Disk quota exceeded"),
+        signs=("No space left on device", "Disk quota exceeded"),
         transient=True,
     ),
     FailureKind(
         111,
         "out_of_memory",
-        _ANY,
-        "There is not enough memory: use more ranks on more nodes, or fewer pools.",
-        (
+        PROGRAMS,
+        "There is not enough memory: use more nodes, or fewer pools.",
+        signs=(
             "annot allocate memory",
+            "Error allocating",
+            "cannot allocate ",
             "Allocation would exceed memory limit",
             "insufficient virtual memory",
             "std::bad_alloc",
@@ -107,68 +108,24 @@ FAILURES: tuple[FailureKind, ...] = (
     FailureKind(
         112,
         "cancelled",
-        _ANY,
-        "The batch system ended the run, most often because its time was over.",
-        ("CANCELLED AT", "DUE TO TIME LIMIT", "job killed: walltime"),
+        PROGRAMS,
+        "The batch system ended the run, mostly because its time was over.",
+        signs=("CANCELLED AT", "DUE TO TIME LIMIT", "job killed: walltime"),
         transient=True,
-    ),
-    FailureKind(
-        120,
-        "pseudopotential_missing",
-        ("pw.x", "ph.x", "epw.x", "pp.x", "projwfc.x"),
-        "A pseudopotential file is missing or cannot be read.",
-        ("from readpp", "Error in routine readpp", "from read_upf", "Error in routine read_upf"),
-    ),
-    FailureKind(
-        121,
-        "input_refused",
-        _ANY,
-        "The program does not understand its input file.",
-        (
-            "bad line in namelist",
-            "Bad line in namelist",
-            "Could not find namelist",
-            "from read_namelists",
-            "from read_cards",
-            "from card_",
-            "Title line missing",
-            "reading inputph namelist",
-            "reading input namelist",
-            "from epw_readin",
-            "from readin ",
-        ),
-    ),
-    FailureKind(
-        122,
-        "earlier_files_missing",
-        _ANY,
-        "Files of an earlier step are missing: its run is incomplete or another outdir or prefix is given.",
-        (
-            "from check_tempdir",
-            "from read_conf_from_file",
-            "fatal error reading xml file",
-            "from read_xml_file",
-            "from read_file",
-            "from pw_readfile",
-            "from openfilq",
-            "xml data file not found",
-        ),
     ),
     FailureKind(
         301,
         "diagonalisation_failed",
-        ("pw.x", "ph.x"),
+        _PW_PH,
         "The diagonalisation of the Hamiltonian failed.",
-        (
+        signs=(
             "too many bands are not converged",
             "problems computing cholesky",
-            "S matrix not positive definite",
             "problems computing inverse",
+            "S matrix not positive definite",
             "eigenvectors failed to converge",
             "zhegvd failed",
             "dsygvd failed",
-            "problems solving eigenvalue",
-            "error in Bunch-Kaufman inversion",
         ),
     ),
     FailureKind(
@@ -176,25 +133,22 @@ FAILURES: tuple[FailureKind, ...] = (
         "charge_wrong",
         _PW,
         "The charge of the bands is not the number of electrons, or no Fermi energy gives it.",
-        ("charge is wrong", "cannot bracket Ef", "starting and expected charges differ"),
+        signs=("charge is wrong", "cannot bracket Ef", "starting and expected charges differ"),
     ),
     FailureKind(
         303,
         "cell_changed_too_much",
         _PW,
-        "The cell grew or shrank so much that the arrays of the start do not fit any more.",
-        (
-            "Not enough space allocated for radial FFT",
-            "some original symmetry operations not satisfied",
-            "from scale_h",
-        ),
+        "The cell changed so much that the tables of the pseudopotentials, made at the start, do not reach any more.",
+        signs=("Not enough space allocated for radial FFT",),
+        routines=("scale_h",),
     ),
     FailureKind(
         304,
         "line_search_failed",
         _PW,
         "The line search of the BFGS relaxation failed.",
-        (
+        signs=(
             "bfgs failed after",
             "history already reset at previous step: stopping",
             "dE0s is positive which should never happen",
@@ -202,48 +156,48 @@ FAILURES: tuple[FailureKind, ...] = (
         ),
     ),
     FailureKind(
-        305,
-        "ions_not_converged",
-        _PW,
-        "The relaxation reached its number of steps before the forces and the stress were small.",
-        ("The maximum number of steps has been reached",),
-        (3,),
-    ),
-    FailureKind(
         306,
         "scf_not_converged",
         _PW,
-        "The self-consistent cycle reached its number of iterations before it converged.",
-        ("convergence NOT achieved after",),
-        (2,),
+        "The self-consistent cycle did not converge in its number of iterations.",
+        signs=("convergence NOT achieved after",),
+        return_codes=(2,),
+    ),
+    FailureKind(
+        305,
+        "ions_not_converged",
+        _PW,
+        "The relaxation did not converge in its number of steps.",
+        signs=("The maximum number of steps has been reached",),
+        return_codes=(3,),
     ),
     FailureKind(
         307,
         "highest_band_occupied",
         _PW,
-        "The highest band that was computed is partly occupied, so that electrons are missing.",
+        "The highest band that was computed holds electrons, so that some are missing above it.",
     ),
     FailureKind(
         308,
         "too_few_plane_waves",
         _PW,
         "There are fewer plane waves than bands or processors: raise the cutoff or lower the number of ranks.",
-        ("too many bands, or too few plane waves", "No plane waves found", "some nodes have no k-points"),
+        signs=("too many bands, or too few plane waves", "No plane waves found", "some nodes have no k-points"),
     ),
     FailureKind(
         401,
         "linear_response_not_converged",
         _PH,
-        "The self-consistent cycle of a phonon mode reached its number of iterations before it converged.",
-        ("No convergence has been achieved", "Phonon did not converge"),
+        "The self-consistent cycle of a phonon mode did not converge in its number of iterations.",
+        signs=("No convergence has been achieved",),
     ),
     FailureKind(
         350,
         "out_of_time",
-        ("pw.x", "ph.x"),
+        _PW_PH,
         "The program stopped itself when its time was over.",
-        ("Maximum CPU time exceeded",),
-        (255,),
+        signs=("Maximum CPU time exceeded",),
+        return_codes=(255,),
         transient=True,
     ),
     FailureKind(
@@ -251,112 +205,85 @@ FAILURES: tuple[FailureKind, ...] = (
         "ranks_not_pools",
         _EPW,
         "EPW needs one rank in each pool.",
-        ("only one proc per pool",),
+        signs=("only one proc per pool",),
     ),
     FailureKind(
         502,
         "phonon_files_missing",
         _EPW,
-        "A dynamical matrix, a dvscf file or the pattern files are missing in the folder of the collected phonons.",
-        (
-            "from readdvscf",
-            "Error in routine readdvscf",
-            "from read_dyn_mat",
-            "from elphon_shuffle_wrap",
-            "from rgd_blk",
-        ),
+        "A dynamical matrix, a potential change or the patterns of the collected phonons are missing.",
+        signs=("Modes file does not exist", "Problem with modes file"),
+        routines=("readdvscf", "read_dyn_mat_param", "read_disp_pattern"),
     ),
     FailureKind(
         503,
         "meshes_not_commensurate",
         _EPW,
-        "A mesh of k-points is not a multiple of its mesh of q-points.",
-        (
-            "q-vec not commensurate",
-            "to be multiple of nqf1,nqf2,nqf3",
-            "can only work with full uniform mesh",
-            "coarse grids",
-            "must be a multiple of",
-        ),
+        "The mesh of k-points is not a multiple of the mesh of q-points, or not the mesh of the bands.",
+        signs=("q-vec not commensurate", "to be multiple of nqf1,nqf2,nqf3", "nscf run inconsistent with epw input"),
     ),
     FailureKind(
         504,
         "window_too_small",
         _EPW,
-        "The outer window of the disentanglement holds fewer bands than Wannier functions at some k-point.",
-        ("Energy window contains fewer states than number of target WFs",),
+        "The outer window of the disentanglement holds fewer bands than there are Wannier functions.",
+        signs=("Energy window contains fewer states than number of target WFs",),
     ),
     FailureKind(
         505,
         "frozen_window_too_large",
         _EPW,
-        "The frozen window of the disentanglement holds more bands than Wannier functions at some k-point.",
-        ("More states in the frozen window than target WFs",),
-    ),
-    FailureKind(
-        506,
-        "wannierisation_failed",
-        _EPW,
-        "The Wannierisation stopped.",
-        (
-            "from wannier_run",
-            "from setup_nnkp",
-            "from compute_amn",
-            "Exiting.......",
-            "Problem with disentanglement window",
-        ),
+        "The frozen window of the disentanglement holds more bands than there are Wannier functions.",
+        signs=("More states in the frozen window than target WFs",),
     ),
     FailureKind(
         507,
-        "too_much_memory_wanted",
+        "memory_limit_too_low",
         _EPW,
-        "The interpolation needs more memory than EPW may use.",
-        ("Size of required memory exceeds max_memlt",),
+        "The Eliashberg equations need more memory than max_memlt allows.",
+        signs=("Size of required memory exceeds max_memlt",),
     ),
     FailureKind(
         508,
         "pade_not_finite",
         _EPW,
-        "The Pade approximation has coefficients that are not numbers: npade is too large.",
-        ("Pade coefficients are NaN", "coefficients are NaN"),
+        "The Pade approximation has coefficients that are not numbers, because it uses too many Matsubara points.",
+        signs=("Pade coefficients are NaN", "one or more coefficients are NaN"),
     ),
     FailureKind(
         509,
         "stale_restart_files",
         _EPW,
-        "Files of an earlier interpolation do not fit the meshes of this one.",
-        (
-            "Cannot read from selecq.fmt",
-            "Number of cores is different",
-            "A restart.fmt is present but",
-            "from iter_restart",
-        ),
+        "Files that an earlier interpolation left do not fit the meshes of this one.",
+        signs=("Cannot read from selecq.fmt", "Number of cores is different", "A restart.fmt is present but"),
+        routines=("iter_restart",),
     ),
     FailureKind(
         510,
         "gap_vanished",
         _EPW,
-        "The superconducting gap went to zero: the temperature is above Tc. This is a result.",
+        "The superconducting gap went to zero: the temperature is above Tc. That is a result.",
     ),
     FailureKind(
         511,
         "eliashberg_not_converged",
         _EPW,
-        "The Eliashberg equations did not converge although the gap is finite: raise nsiter.",
+        "The Eliashberg equations did not converge although the gap is finite.",
     ),
     FailureKind(
         512,
-        "spectrum_truncated",
+        "spectrum_missing",
         _EPW,
-        "The file of the spectral function ends early or has other columns than EPW reads.",
-        ("End of file", "End of record"),
+        "The file of the spectral function is missing, ends early or has other columns than EPW reads.",
+        signs=("Fortran runtime error: End of file", "Fortran runtime error: Bad real number", "opening fila2f"),
+        return_codes=(2,),
     ),
     FailureKind(
         513,
-        "fermi_window_empty",
+        "spin_polarised",
         _EPW,
-        "There are no states within fsthick of the Fermi energy: the system is gapped, or the window too small.",
-        ("No k-points within the Fermi shell", "fsthick is too small", "Fermi level is in the gap"),
+        "EPW cannot treat a spin-polarised system.",
+        signs=("El-ph and spin not implemented",),
     ),
     FailureKind(
         514,
@@ -365,33 +292,63 @@ FAILURES: tuple[FailureKind, ...] = (
         "EPW crashed while it read the symmetries: the bands were computed with nosym or noinv.",
     ),
     FailureKind(
+        506,
+        "wannierisation_failed",
+        _EPW,
+        "The Wannierisation stopped.",
+        signs=("Exiting.......", "Problem with disentanglement window", "examine the output/error file for details"),
+    ),
+    FailureKind(
+        120,
+        "pseudopotential_missing",
+        PROGRAMS,
+        "A pseudopotential file is missing or cannot be read.",
+        routines=("readpp", "read_upf", "read_upf_new"),
+    ),
+    FailureKind(
+        121,
+        "input_refused",
+        PROGRAMS,
+        "The program does not understand its input file.",
+        signs=("bad line in namelist", "Bad line in namelist", "Could not find namelist", "Title line missing"),
+        routines=("read_namelists", "read_cards", "phq_readin", "epw_readin", "readin", "iosys"),
+    ),
+    FailureKind(
+        122,
+        "earlier_files_missing",
+        PROGRAMS,
+        "Files of an earlier step are missing: that step is incomplete, or has another outdir or prefix.",
+        signs=("fatal error reading xml file",),
+        routines=("check_tempdir", "read_xml_file", "read_conf_from_file", "read_file", "pw_readfile", "openfilq"),
+    ),
+    FailureKind(
         190,
         "killed",
-        _ANY,
-        "The program was killed, by somebody, by the batch system or for its memory.",
+        PROGRAMS,
+        "The program was killed: by somebody, by the batch system or for its memory.",
         return_codes=(130, 137, 143),
         transient=True,
     ),
     FailureKind(
         191,
         "crashed",
-        _ANY,
+        PROGRAMS,
         "The program crashed.",
-        ("SIGSEGV", "Segmentation fault", "SIGFPE", "SIGBUS"),
-        (132, 134, 135, 136, 139),
+        signs=("SIGSEGV", "Segmentation fault", "SIGFPE", "SIGBUS"),
+        return_codes=(132, 134, 135, 136, 139),
     ),
     FailureKind(
         198,
         "stopped_with_error",
-        _ANY,
+        PROGRAMS,
         "The program stopped with an error for which we have no name.",
-        ("Error in routine", ": error #"),
+        signs=("Error in routine", ": error #", "Fortran runtime error"),
     ),
     FailureKind(
         199,
         "incomplete",
-        _ANY,
-        "The program did not say that it has finished, or left files that are incomplete.",
+        PROGRAMS,
+        "The program did not say that it has finished, or its files are incomplete.",
     ),
 )
 

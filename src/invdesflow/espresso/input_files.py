@@ -9,7 +9,7 @@ import f90nml
 
 from invdesflow.errors import EspressoError
 
-__all__ = ["Namelists", "patch_input", "read_namelists", "split_cards", "validate_pw_input"]
+__all__ = ["Namelists", "patch_input", "read_namelists", "replace_cards", "split_cards", "validate_pw_input"]
 
 Namelists = Mapping[str, Mapping[str, Any]]
 
@@ -61,23 +61,37 @@ def patch_input(path: Path, changes: Namelists) -> list[str]:
     Returns
     -------
     list of str
-        One line for each change, for the record of a run.
+        One line for each variable that had another value, for the record of a run.
     """
     title, _, cards = _parts(text := path.read_text())
     namelists = read_namelists(text)
     actions = []
     for group, variables in changes.items():
         for name, value in variables.items():
-            before = namelists.setdefault(group, f90nml.Namelist()).get(name)
+            before = namelists.get(group, {}).get(name)
+            if before == value:
+                continue
             actions.append(f"{name}: {before} -> {value}")
             if value is None:
-                namelists[group].pop(name, None)
+                del namelists[group][name]
             else:
-                namelists[group][name] = value
-    replacement = path.with_name(f"{path.name}.new")
-    replacement.write_text(f"{title}{namelists}\n{cards}")
-    replacement.replace(path)
+                namelists.setdefault(group, f90nml.Namelist())[name] = value
+    if actions:
+        _replace(path, f"{title}{namelists}\n{cards}")
     return actions
+
+
+def replace_cards(path: Path, cards: Mapping[str, str]) -> None:
+    """Replace cards of a pw.x input, which it has already, by others of the same names."""
+    title, namelists, _ = _parts(text := path.read_text())
+    merged = split_cards(text) | {name: card.strip("\n") for name, card in cards.items()}
+    _replace(path, f"{title}{namelists}" + "".join(f"{card}\n" for card in merged.values()))
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def _parts(text: str) -> tuple[str, str, str]:

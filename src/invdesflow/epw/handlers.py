@@ -1,0 +1,145 @@
+"""Error handlers of epw.x, in order of priority."""
+
+import shutil
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+
+from invdesflow.espresso.attempts import Attempt
+from invdesflow.espresso.handlers import FailureHandler, InputLadder
+from invdesflow.espresso.input_files import Namelists, patch_input, read_namelists
+from invdesflow.settings import get_settings
+
+__all__ = [
+    "EliashbergHandler",
+    "FrozenWindowHandler",
+    "MemoryHandler",
+    "MemoryLimitHandler",
+    "OuterWindowHandler",
+    "PadeHandler",
+    "StaleFilesHandler",
+    "epw_handlers",
+    "remove_interpolation",
+]
+
+_WINDOW_STEP_EV = 5.0
+_FROZEN_STEP_EV = 0.5
+_GIGABYTE = 1e9
+_SHARE_OF_FREE_MEMORY = 0.8
+_DEFAULT_MEMORY_LIMIT_GB = 2.85
+
+
+class MemoryHandler(InputLadder):
+    """The matrix elements of the coarse mesh can be read from the disk instead of being held."""
+
+    failures = ("out_of_memory",)
+    cure = "`etf_mem` 1"
+    max_num_corrections = 1
+    rungs: ClassVar[tuple[Namelists, ...]] = ({"inputepw": {"etf_mem": 1}},)
+
+
+class MemoryLimitHandler(FailureHandler):
+    """EPW refuses more than 2.85 GB a rank unless it is told that there is more."""
+
+    failures = ("memory_limit_too_low",)
+    cure = "`max_memlt` to four fifths of the free memory, shared by the ranks"
+    max_num_corrections = 1
+
+    def act(self, folder: Path, attempt: Attempt) -> list[str]:
+        """Raise the limit to what is there."""
+        path = folder / attempt.input_name
+        limit = read_namelists(path.read_text())["inputepw"].get("max_memlt", _DEFAULT_MEMORY_LIMIT_GB)
+        free = _SHARE_OF_FREE_MEMORY * psutil.virtual_memory().available / get_settings().espresso_ranks / _GIGABYTE
+        return patch_input(path, {"inputepw": {"max_memlt": round(free, 2)}}) if free > limit else []
+
+
+class OuterWindowHandler(FailureHandler):
+    """Every k-point needs as many bands in the window as there are Wannier functions."""
+
+    failures = ("window_too_small",)
+    cure = "`dis_win_max` 5 eV higher"
+    max_num_corrections = 3
+
+    def act(self, folder: Path, attempt: Attempt) -> list[str]:
+        """Widen the outer window."""
+        return _shift(folder / attempt.input_name, "dis_win_max", _WINDOW_STEP_EV)
+
+
+class FrozenWindowHandler(FailureHandler):
+    """No k-point may have more frozen bands than there are Wannier functions."""
+
+    failures = ("frozen_window_too_large",)
+    cure = "`dis_froz_max` 0.5 eV lower"
+    max_num_corrections = 5
+
+    def act(self, folder: Path, attempt: Attempt) -> list[str]:
+        """Narrow the frozen window."""
+        return _shift(folder / attempt.input_name, "dis_froz_max", -_FROZEN_STEP_EV)
+
+
+class StaleFilesHandler(FailureHandler):
+    """The interpolation keeps files that are of use to the same meshes only."""
+
+    failures = ("stale_restart_files",)
+    cure = "restart.fmt, selecq.fmt and the .ephmat folder removed"
+    max_num_corrections = 1
+
+    def act(self, folder: Path, attempt: Attempt) -> list[str]:
+        """Remove them."""
+        return [f"{name}: removed" for name in remove_interpolation(folder, attempt.input_name)]
+
+
+class PadeHandler(InputLadder):
+    """The approximation by fractions breaks down when it is made of too many points."""
+
+    failures = ("pade_not_finite",)
+    cure = "`npade` 30, then 20"
+    max_num_corrections = 2
+    rungs: ClassVar[tuple[Namelists, ...]] = ({"inputepw": {"npade": 30}}, {"inputepw": {"npade": 20}})
+
+
+class EliashbergHandler(InputLadder):
+    """Just below Tc the gap settles slowly."""
+
+    failures = ("eliashberg_not_converged",)
+    cure = "`nsiter` 1000, then `broyden_beta` 0.3"
+    max_num_corrections = 2
+    rungs: ClassVar[tuple[Namelists, ...]] = ({"inputepw": {"nsiter": 1000}}, {"inputepw": {"broyden_beta": 0.3}})
+
+
+def _shift(path: Path, variable: str, step: float) -> list[str]:
+    limit = read_namelists(path.read_text())["inputepw"].get(variable)
+    return [] if limit is None else patch_input(path, {"inputepw": {variable: limit + step}})
+
+
+def remove_interpolation(folder: Path, input_name: str) -> list[str]:
+    """Remove what an earlier interpolation left, before one on other meshes.
+
+    Returns
+    -------
+    list of str
+        Names of what was there.
+    """
+    variables = read_namelists((folder / input_name).read_text())["inputepw"]
+    matrix_elements = folder / variables.get("outdir", ".") / f"{variables['prefix']}.ephmat"
+    removed = [path for path in (folder / "restart.fmt", folder / "selecq.fmt", matrix_elements) if path.exists()]
+    for path in removed:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return [path.name for path in removed]
+
+
+def epw_handlers() -> list[FailureHandler]:
+    """Return the error handlers of epw.x."""
+    return [
+        StaleFilesHandler(),
+        MemoryHandler(),
+        MemoryLimitHandler(),
+        OuterWindowHandler(),
+        FrozenWindowHandler(),
+        PadeHandler(),
+        EliashbergHandler(),
+    ]
