@@ -99,6 +99,7 @@ def test_wannier_functions_are_those_of_wannier90() -> None:
         ("ranks_not_npool", "elphel2_shuffle: only one proc per pool in shuffle mode"),
         ("frozen_window_too_wide", "wannier90: dis_windows: More states in the frozen window than target WFs"),
         ("missing_fila2f", None),
+        ("nscf_without_symmetry", None),
     ],
 )
 def test_failed_runs_did_not_finish(case: str, error: str | None) -> None:

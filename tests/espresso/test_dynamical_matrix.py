@@ -20,7 +20,7 @@ def frequencies_cm1(star: DynamicalMatrix, number: int) -> np.ndarray:
     return np.sign(squares) * np.sqrt(np.abs(squares)) / (2 * np.pi * light)
 
 
-@pytest.mark.parametrize("name", [*AL, "silicon_gamma/outputs/crystal.dyn"])
+@pytest.mark.parametrize("name", [*AL, "silicon_gamma/outputs/crystal.dyn", "al_simple_cubic/outputs/crystal.dyn"])
 def test_printed_frequencies_are_those_of_the_matrices(name: str) -> None:
     star = read_dynamical_matrix(DATA / name)
     for number in range(len(star.q_points)):

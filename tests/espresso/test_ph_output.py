@@ -36,6 +36,13 @@ def test_run_without_mesh_has_no_number_of_q_points() -> None:
     assert output.q_points[-1].frequencies_cm1.shape == (6,)
 
 
+def test_imaginary_modes_are_negative() -> None:
+    (point,) = read("al_simple_cubic").q_points
+    matrix = read_dynamical_matrix(DATA / "al_simple_cubic/outputs/crystal.dyn")
+    np.testing.assert_allclose(point.frequencies_cm1, [-156.905117, 308.007405, 308.007405])
+    np.testing.assert_allclose(matrix.frequencies_cm1, point.frequencies_cm1)
+
+
 def test_cycle_that_did_not_converge() -> None:
     output = read("not_converged")
     assert (output.finished, output.converged, output.not_converged, output.out_of_time) == (True, False, True, False)

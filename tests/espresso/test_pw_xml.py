@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from pathlib import Path
 
@@ -75,6 +76,20 @@ def test_bands_at_a_fixed_density_have_no_energy() -> None:
     assert result.eigenvalues_ev.shape == (216, 10)
     assert result.fermi_energy_ev is not None
     assert result.is_metal
+
+
+def test_top_band_is_empty_unless_bands_are_missing() -> None:
+    result = read("al_scf")
+    assert result.top_band_occupation == 0
+    cut = dataclasses.replace(result, occupations=result.occupations[:, :2])
+    assert cut.top_band_occupation > 0.9
+
+
+def test_small_gap_is_seen_through_smearing_and_a_wrong_fermi_energy() -> None:
+    insulator = dataclasses.replace(read("silicon"), fixed_occupations=False, fermi_energy_ev=7.5)
+    assert insulator.gap_ev == pytest.approx(0.385, abs=1e-3)
+    assert dataclasses.replace(insulator, n_electrons=7.0).is_metal
+    assert dataclasses.replace(insulator, n_electrons=16.0).gap_ev is None  # no empty band
 
 
 def test_spin_channels_are_separate() -> None:

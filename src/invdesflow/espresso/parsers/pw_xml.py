@@ -119,6 +119,11 @@ class PwResult:
         """Whether a band is partly filled, on the k-points of this run."""
         return self.gap_ev == 0.0
 
+    @property
+    def top_band_occupation(self) -> float:
+        """Largest occupation of the highest band at any k-point: where it is not small, bands are missing."""
+        return float(np.abs(self.occupations[..., -1]).max())
+
     def _channels(self) -> list[tuple[FloatArray, float]]:
         if self.spin_polarised:
             moment = self.total_magnetisation or 0.0
