@@ -12,6 +12,7 @@ from invdesflow.eliashberg.units import MEV_PER_UNIT
 from invdesflow.errors import SpectrumError
 
 DATA = Path(__file__).parent / "data"
+EPW = Path(__file__).parents[1] / "data/epw/al_isotropic/outputs"
 
 
 def epw_a2f(spectrum: Alpha2F, smearings: int = 10) -> str:
@@ -73,6 +74,17 @@ def test_formats_of_epw(write_format, tmp_path):
     assert read.omega_2_mev == pytest.approx(spectrum.omega_2_mev, rel=1e-4)
 
 
+@pytest.mark.parametrize("ending", ["a2f", "a2f_proj", "a2f_iso"])
+def test_epw_as_it_wrote_it(ending):
+    spectrum = read_alpha2f(EPW / f"crystal.{ending}")
+    printed = (EPW / "epw.out").read_text()
+    for label, value in (
+        ("Electron-phonon coupling strength =", spectrum.lambda_),
+        ("Estimated w_log in Allen-Dynes Tc =", spectrum.omega_log_mev),
+    ):
+        assert value == pytest.approx(float(printed.split(label)[1].split()[0]), rel=1e-5)
+
+
 def test_smearings_of_epw(tmp_path):
     spectrum = spectra.aluminium()
     content = read_spectra(write(tmp_path, epw_a2f(spectrum)))
@@ -131,6 +143,12 @@ def test_row_at_zero_energy_and_fortran_numbers(tmp_path):
 
 def truncated(text: str) -> str:
     return "\n".join(text.splitlines()[:300])
+
+
+def test_comments_in_another_encoding(tmp_path):
+    path = tmp_path / "latin"
+    path.write_bytes("\ufeff# énergie, meV\n1 0.1\n".encode() + "# énergie\n2 0.5\n3 0\n".encode("latin-1"))
+    assert read_alpha2f(path, units="meV").values.tolist() == [0.1, 0.5, 0.0]
 
 
 AL = spectra.aluminium()

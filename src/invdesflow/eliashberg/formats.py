@@ -135,15 +135,16 @@ def read_rows(path: Path) -> Rows:
 
 def _read_text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise SpectrumError(f"{path} does not exist.", "Give the path of a file with alpha2F.") from error
     except IsADirectoryError as error:
         raise SpectrumError(f"{path} is a folder.", "Give the path of a file with alpha2F.") from error
-    except UnicodeDecodeError as error:
-        raise SpectrumError(f"{path} is not a text file.", "Give a file with columns of numbers.") from error
     except OSError as error:
         raise SpectrumError(f"{path} cannot be read: {error.strerror}.", "Check path and permissions.") from error
+    if b"\0" in content:
+        raise SpectrumError(f"{path} is not a text file.", "Give a file with columns of numbers.")
+    text = content.decode("utf-8-sig", errors="replace")  # a comment in another encoding does no harm
     if not text.strip():
         raise SpectrumError(f"{path} is empty.", "Repeat the calculation that writes it.")
     return text
