@@ -58,6 +58,14 @@ def test_distribution_has_its_temperature_taken_off(temperature_k: float) -> Non
     assert found.mean_mev == pytest.approx(cycle.gap_mev, rel=0.15)  # the printed average weights states differently
 
 
+def test_distribution_without_its_peak_is_refused(tmp_path: Path) -> None:
+    lines = (ANISOTROPIC / "crystal.imag_aniso_gap0_002.00").read_text().splitlines()
+    path = tmp_path / "crystal.imag_aniso_gap0_002.00"
+    path.write_text("\n".join(lines[:40]))
+    with pytest.raises(EspressoError, match="not its temperature plus a density of at most 1"):
+        read_gap_distribution(path)
+
+
 def test_distribution_is_made_of_the_gaps_of_the_states() -> None:
     gap = read_anisotropic_gap(ANISOTROPIC / "crystal.imag_aniso_002.00")
     found = read_gap_distribution(ANISOTROPIC / "crystal.imag_aniso_gap0_002.00")
@@ -77,6 +85,11 @@ def test_superconductor_has_no_states_in_the_gap_and_less_energy() -> None:
     temperature_k, difference = read_free_energy(ANISOTROPIC / "crystal.fe_002.00")
     assert temperature_k == 2.0
     assert difference < 0
+
+
+def test_anisotropic_gap_is_not_taken_for_an_isotropic_one() -> None:
+    with pytest.raises(EspressoError, match="its frequencies do not rise"):
+        read_gap_function(ANISOTROPIC / "crystal.imag_aniso_002.00")
 
 
 def test_columns_of_newer_versions_are_found_by_name(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_orbitals_are_named_in_their_order() -> None:
 
 def test_orbitals_of_spinors_have_no_m(tmp_path: Path) -> None:
     path = tmp_path / "projwfc.out"
-    path.write_text("     state #   1: atom   2 (Pt ), wfc  1 (l=2 j=1.5 m_j=-1.5)\n")
+    path.write_text("  natomwfc =  1\n     state #   1: atom   2 (Pt ), wfc  1 (l=2 j=1.5 m_j=-1.5)\n")
     assert read_atomic_states(path) == [AtomicState(1, "Pt", 1, 2, None)]
 
 
@@ -84,7 +84,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(EspressoError, match=r"atomic_proj\.xml cannot be read as projections of projwfc\.x"):
             read_projections(path)
-    with pytest.raises(EspressoError, match="it has no list of atomic states"):
+    with pytest.raises(EspressoError, match="it has no complete list of atomic states"):
         read_atomic_states(AL / "crystal.pdos_tot")
     with pytest.raises(EspressoError, match="its first line names no columns"):
         read_density_of_states(AL / "projwfc.out")

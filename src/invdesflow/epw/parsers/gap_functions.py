@@ -3,6 +3,7 @@
 Names end in the temperature, ``%06.2f``: two temperatures that agree to 0.005 K overwrite each other's files.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 _EV_MEV = 1e3
+_TEMPERATURE = re.compile(r"\d{3,}\.\d\d$")
+_ROUNDING_K = 0.0051
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,8 @@ def read_gap_function(path: Path) -> GapFunction:
     """
     with reading(path, "a gap on the imaginary axis of epw.x"):
         omega, z, delta = named_columns(path, ["w", "znorm(w)", "delta(w)"])
+        if (np.diff(omega) <= 0).any():
+            raise ValueError("its frequencies do not rise")
         return GapFunction(omega, z, delta * _EV_MEV)
 
 
@@ -204,7 +209,7 @@ def read_gap_distribution(path: Path) -> GapDistribution:
     """Read ``PREFIX.imag_aniso_gap0_T`` or ``PREFIX.pade_aniso_gap0_T``.
 
     The first column is meant for plotting gaps against temperature: it is the temperature plus the density, scaled to a
-    largest value of 1, which gives the temperature back.
+    largest value of 1, which gives the temperature back. The name of the file confirms it.
 
     Raises
     ------
@@ -215,8 +220,9 @@ def read_gap_distribution(path: Path) -> GapDistribution:
         table = table_after_head(path, r"\rho(delta_nk)")
         temperature = table[:, 0].max() - 1.0
         density = table[:, 0] - temperature
-        if density.min() < -1e-6 or temperature < 0:
-            raise ValueError("its first column is no temperature with a density")
+        named = _TEMPERATURE.search(path.name)
+        if density.min() < -1e-6 or (named and abs(float(named[0]) - temperature) > _ROUNDING_K):
+            raise ValueError("its first column is not its temperature plus a density of at most 1")
         return GapDistribution(float(temperature), table[:, 1], density.clip(min=0.0))
 
 

@@ -102,7 +102,7 @@ def read_wannier_output(path: Path) -> WannierOutput:
     """
     with reading(path, "an output of wannier90"):
         text = read_text(path)
-        if "wannier90" not in text.lower():
+        if "Maximally-Localized" not in text:
             raise ValueError("wannier90 has not signed it")
         return _output(text)
 

@@ -149,7 +149,10 @@ def _star(head: str, blocks: list[str], electric: str, modes: str) -> DynamicalM
 
 def _cell(head: str) -> tuple[float, FloatArray, str]:
     lines = head.splitlines()
-    start = next(number for number, line in enumerate(lines) if len(line.split()) == 9 and "." in line)
+    starts = [number for number, line in enumerate(lines) if len(line.split()) == 9 and "." in line]
+    if not starts:
+        raise ValueError("it has no line of ibrav and celldm")
+    start = starts[0]
     tokens = lines[start].split()
     if int(tokens[2]) != 0:
         raise ValueError(f"it gives the cell as ibrav = {tokens[2]}, and only runs with ibrav = 0 are read")

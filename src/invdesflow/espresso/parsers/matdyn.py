@@ -98,8 +98,9 @@ def read_frequencies_along_path(path: Path) -> PhononPath:
         If the file is missing, cut within a line, or of another kind.
     """
     with reading(path, "a phonon path of matdyn.x"):
-        table = number_lines(read_text(path).splitlines())
-        if table.shape[1] < 4 or (np.diff(table[:, 0]) < 0).any():
+        text = read_text(path)
+        table = number_lines(text.splitlines())
+        if "#" in text or table.shape[1] < 4 or (np.diff(table[:, 0]) < 0).any():
             raise ValueError("its first column is no distance along a path")
         return PhononPath(table[:, 0], table[:, 1:])
 
@@ -132,9 +133,12 @@ def read_phonon_dos(path: Path) -> PhononDos:
         If the file is missing, cut within a line, or of another kind.
     """
     with reading(path, "a phonon density of states of matdyn.x"):
-        table = number_lines(read_text(path).splitlines())
-        if table.shape[1] < 3 or (np.diff(table[:, 0]) <= 0).any():
-            raise ValueError("its first column is no frequency axis, or it has no column of an atom")
+        head, *lines = read_text(path).splitlines()
+        if "Frequency[cm^-1]" not in head:
+            raise ValueError("its head does not say Frequency[cm^-1]")
+        table = number_lines(lines)
+        if table.shape[1] < 3:
+            raise ValueError("it has no column of an atom")
         return PhononDos(table[:, 0], table[:, 1], table[:, 2:].T)
 
 

@@ -178,9 +178,10 @@ def read_atomic_states(path: Path) -> list[AtomicState]:
         If the file is missing or lists no orbitals.
     """
     with reading(path, "an output of projwfc.x"):
-        found = _STATE.findall(read_text(path))
-        if not found or [int(row[0]) for row in found] != list(range(1, len(found) + 1)):
-            raise ValueError("it has no list of atomic states")
+        text = read_text(path)
+        announced, found = re.search(r"natomwfc\s*=\s*(\d+)", text), _STATE.findall(text)
+        if announced is None or [int(row[0]) for row in found] != list(range(1, int(announced[1]) + 1)):
+            raise ValueError("it has no complete list of atomic states")
         return [
             AtomicState(int(atom) - 1, element, int(shell), int(momentum), int(m) if m else None)
             for _, atom, element, shell, momentum, m in found
@@ -197,7 +198,7 @@ def read_density_of_states(path: Path) -> DensityOfStates:
     """
     with reading(path, "a density of states of projwfc.x"):
         head, table, spins = _density_table(path)
-        if "dos" not in head or table.shape[1] != 1 + 2 * spins:
+        if "ldos" in head or table.shape[1] != 1 + 2 * spins:
             raise ValueError("its columns are not the total and the projected density")
         return DensityOfStates(table[:, 0], table[:, 1 : 1 + spins].T, table[:, 1 + spins :].T)
 
