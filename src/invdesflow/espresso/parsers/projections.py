@@ -1,4 +1,4 @@
-"""Projections onto atomic orbitals by projwfc.x: of every state (for Wannier windows) and of the density of states.
+"""Projections of every state onto atomic orbitals by projwfc.x, from which Wannier functions and windows are chosen.
 
 The overlaps are in ``PREFIX.save/atomic_proj.xml``; which orbital is which, projwfc.x says only in its standard output.
 """
@@ -13,23 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invdesflow.espresso.parsers.pw_xml import RYDBERG_EV
-from invdesflow.espresso.parsers.text import FloatArray, number_lines, read_text, reading
+from invdesflow.espresso.parsers.text import FloatArray, read_text, reading
 
 __all__ = [
     "AtomicState",
-    "DensityOfStates",
-    "PartialDensity",
     "Projections",
     "read_atomic_states",
-    "read_density_of_states",
-    "read_partial_densities",
     "read_projections",
 ]
 
 _Scalar = TypeVar("_Scalar", np.float64, np.complex128)
 
 _STATE = re.compile(r"state #\s*(\d+): atom\s+(\d+)\s*\(\s*(\S+?)\s*\), wfc\s+(\d+)\s*\(l=\s*(\d+)(?:\s+m=\s*(\d+))?")
-_PARTIAL = re.compile(r"\.pdos_atm#(\d+)\((\w+?)[\d_]*\)_wfc#(\d+)\((\w)(?:_j[\d.]+)?\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,53 +87,6 @@ class AtomicState:
     m: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class DensityOfStates:
-    """``filpdos.pdos_tot``.
-
-    Attributes
-    ----------
-    energies_ev
-        Shape (n,).
-    total
-        States per eV and cell: shape (spins, n), one row of both spins together without polarisation.
-    projected
-        What the orbitals span of it, the same shape.
-    """
-
-    energies_ev: FloatArray
-    total: FloatArray
-    projected: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class PartialDensity:
-    """``filpdos.pdos_atm#N(X)_wfc#M(l)``: the density of one shell of one atom.
-
-    Attributes
-    ----------
-    atom
-        Index of the atom, from 0.
-    element
-        Chemical symbol.
-    shell
-        Number of the radial function in its pseudopotential, from 1.
-    orbital
-        ``s``, ``p``, ``d`` or ``f``.
-    energies_ev
-        Shape (n,).
-    density
-        States per eV: shape (spins, n).
-    """
-
-    atom: int
-    element: str
-    shell: int
-    orbital: str
-    energies_ev: FloatArray
-    density: FloatArray
-
-
 def read_projections(path: Path) -> Projections:
     """Read ``atomic_proj.xml``.
 
@@ -186,63 +134,6 @@ def read_atomic_states(path: Path) -> list[AtomicState]:
             AtomicState(int(atom) - 1, element, int(shell), int(momentum), int(m) if m else None)
             for _, atom, element, shell, momentum, m in found
         ]
-
-
-def read_density_of_states(path: Path) -> DensityOfStates:
-    """Read ``filpdos.pdos_tot``.
-
-    Raises
-    ------
-    EspressoError
-        If the file is missing, cut within a line, or of another kind.
-    """
-    with reading(path, "a density of states of projwfc.x"):
-        head, table, spins = _density_table(path)
-        if "ldos" in head or table.shape[1] != 1 + 2 * spins:
-            raise ValueError("its columns are not the total and the projected density")
-        return DensityOfStates(table[:, 0], table[:, 1 : 1 + spins].T, table[:, 1 + spins :].T)
-
-
-def read_partial_densities(folder: Path, name: str) -> list[PartialDensity]:
-    """Read all ``NAME.pdos_atm#*`` of a folder, in the order of atoms and shells.
-
-    Parameters
-    ----------
-    folder
-        Where they are.
-    name
-        The ``filpdos`` of the input.
-
-    Raises
-    ------
-    EspressoError
-        If there are none, or one is cut within a line or of another kind.
-    """
-    found = [(match, path) for path in folder.glob(f"{name}.pdos_atm*") if (match := _PARTIAL.search(path.name))]
-    with reading(folder, f"a folder of densities {name}.pdos_atm#*"):
-        if not found:
-            raise ValueError("it has none")
-    return sorted((_partial(match, path) for match, path in found), key=lambda one: (one.atom, one.shell))
-
-
-def _partial(match: re.Match[str], path: Path) -> PartialDensity:
-    with reading(path, "a density of states of projwfc.x"):
-        _, table, spins = _density_table(path)
-        return PartialDensity(
-            atom=int(match[1]) - 1,
-            element=match[2],
-            shell=int(match[3]),
-            orbital=match[4].lower(),
-            energies_ev=table[:, 0],
-            density=table[:, 1 : 1 + spins].T,
-        )
-
-
-def _density_table(path: Path) -> tuple[str, FloatArray, int]:
-    head, *lines = read_text(path).splitlines()
-    if not head.lstrip().startswith("# E"):
-        raise ValueError("its first line names no columns")
-    return head, number_lines(lines), 2 if "up" in head else 1
 
 
 def _overlaps(element: ElementTree.Element) -> NDArray[np.complex128]:
