@@ -136,6 +136,22 @@ def test_a_relaxation_out_of_steps_starts_again_where_it_stopped(tmp_path):
     assert record.finished
 
 
+def test_the_last_cycle_of_a_relaxation_does_not_restart(tmp_path):
+    """pw.x would end with a wrong charge: the last cycle has a basis of its own."""
+    (tmp_path / "pw.in").write_text(RELAXATION.format(steps=50).replace("nstep", "max_seconds = 100\n  nstep"))
+    cell = "CELL_PARAMETERS (angstrom)\n0.00 1.95 1.95\n1.95 0.00 1.95\n1.95 1.95 0.00\n"
+    structure = f"{cell}\nATOMIC_POSITIONS (crystal)\nAl 0.0 0.0 0.0\n\n"
+    (tmp_path / "pw.out").write_text(
+        f"{structure}     Final scf calculation at the relaxed structure.\n iteration #  1\n"
+    )
+    assert correct(tmp_path, pw_handlers(), attempt("pw.x", "out_of_time")) == [
+        "CELL_PARAMETERS: as in the last step",
+        "ATOMIC_POSITIONS: as in the last step",
+        "max_seconds: 100 -> 200",
+    ]
+    assert split_cards((tmp_path / "pw.in").read_text())["CELL_PARAMETERS"] == cell.strip()
+
+
 def attempt(program, name, **more) -> Attempt:
     return Attempt(
         number=1,
@@ -209,18 +225,37 @@ def test_phonons_stopped_in_the_bands_recover(tmp_path):
     assert correct(tmp_path, ph_handlers(), attempt("ph.x", "out_of_time")) == ["recover: None -> True"]
 
 
+def frequencies_cm1(folder: Path) -> list[float]:
+    lines = (folder / "crystal.dyn").read_text().splitlines()
+    return [float(line.split()[-2]) for line in lines if line.lstrip().startswith("freq")]
+
+
+def run_ph(scf: Path, folder: Path, variables: str, q: str):
+    shutil.copytree(scf, folder)
+    (folder / "ph.in").write_text(ph_input(variables, q))
+    record = run_program("ph.x", folder, handlers=ph_handlers(), max_corrections=10)
+    assert record.finished
+    return record
+
+
 @needs_ph
 def test_a_response_that_was_cut_short_is_cured(scf, tmp_path):
-    frequencies = []
-    for name, variables in (("whole", ""), ("short", "niter_ph = 1")):
-        folder = tmp_path / name
-        shutil.copytree(scf, folder)
-        (folder / "ph.in").write_text(ph_input(variables))
-        record = run_program("ph.x", folder, handlers=ph_handlers())
-        assert record.finished
-        frequencies.append([line for line in (folder / "crystal.dyn").read_text().splitlines() if "freq" in line])
-    assert record.corrections[0].handler == "PhMixingHandler"
-    assert "niter_ph: 1 -> 100" in record.corrections[0].actions
-    found = [[float(line.split()[-2]) for line in lines] for lines in frequencies]
-    assert len(found[0]) == 3
-    assert found[1] == pytest.approx(found[0], abs=0.1)  # cm-1
+    run_ph(scf, tmp_path / "whole", "", "1.0 0.0 0.0")
+    record = run_ph(scf, tmp_path / "short", "niter_ph = 1", "1.0 0.0 0.0")
+    (correction,) = record.corrections
+    assert correction.handler == "PhMixingHandler"
+    assert "niter_ph: 1 -> 100" in correction.actions
+    whole = frequencies_cm1(tmp_path / "whole")
+    assert len(whole) == 3
+    assert frequencies_cm1(tmp_path / "short") == pytest.approx(whole, abs=0.1)
+
+
+@needs_ph
+@pytest.mark.slow
+def test_phonons_out_of_time_end_in_the_same_frequencies(scf, tmp_path):
+    q = "0.3 0.1 0.2"  # without symmetry: many k-points, so that both stages take longer than the time
+    run_ph(scf, tmp_path / "whole", "", q)
+    record = run_ph(scf, tmp_path / "parts", "max_seconds = 0.7", q)
+    assert record.attempts > 1
+    assert {correction.handler for correction in record.corrections} == {"PhTimeHandler"}
+    assert frequencies_cm1(tmp_path / "parts") == pytest.approx(frequencies_cm1(tmp_path / "whole"), abs=0.01)

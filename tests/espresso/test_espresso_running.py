@@ -13,9 +13,11 @@ import pytest
 from aluminium import energy_ry, needs_pw, pw_input
 
 from invdesflow.errors import ConfigurationError, EspressoError
+from invdesflow.espresso.run_folder import task_folder
 from invdesflow.espresso.running import RunRecord, run_program, stop_programs
 from invdesflow.settings import Settings
 
+needs_mpirun = pytest.mark.skipif(shutil.which("mpirun") is None, reason="mpirun is not installed")
 LONG = pw_input(points="60 60 60 0 0 0")
 
 
@@ -137,11 +139,32 @@ PARENT = """
     with task_folder(Path(sys.argv[1]), "task") as folder:
         run_program("pw.x", folder.path)
 """
+RANKS = {"espresso_ranks": 2, "espresso_launcher": "mpirun --oversubscribe -np {ranks}"}
+
+
+@pytest.fixture
+def ranks_for_root(monkeypatch):
+    """Let mpirun start as root, as in a container."""
+    for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"):
+        monkeypatch.setenv(name, "1")
 
 
 @needs_pw
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_program_outlives_its_parent(tmp_path, number):
+    assert_nothing_outlives(tmp_path, number)
+
+
+@needs_pw
+@needs_mpirun
+@pytest.mark.usefixtures("ranks_for_root")
+def test_no_rank_outlives_its_parent(tmp_path, monkeypatch):
+    for name, value in RANKS.items():
+        monkeypatch.setenv(f"INVDESFLOW_{name.upper()}", str(value))
+    assert_nothing_outlives(tmp_path, signal.SIGKILL)
+
+
+def assert_nothing_outlives(tmp_path: Path, number: signal.Signals) -> None:
     folder = write_input(tmp_path / "task", LONG)
     script = tmp_path / "parent.py"
     script.write_text(textwrap.dedent(PARENT))
@@ -150,15 +173,16 @@ def test_no_program_outlives_its_parent(tmp_path, number):
     parent.send_signal(number)
     parent.wait()
     program.wait(timeout=20)
-    assert not program.is_running()
+    with task_folder(tmp_path, "task"):  # waits for the guard, which waits for everything that it started
+        for process in psutil.process_iter(["cwd"]):
+            assert process.info["cwd"] != str(folder)
 
 
 @needs_pw
-@pytest.mark.skipif(shutil.which("mpirun") is None, reason="mpirun is not installed")
-def test_two_ranks(tmp_path, monkeypatch):
-    for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"):
-        monkeypatch.setenv(name, "1")
-    settings = Settings(espresso_ranks=2, espresso_pools=2, espresso_launcher="mpirun --oversubscribe -np {ranks}")
+@needs_mpirun
+@pytest.mark.usefixtures("ranks_for_root")
+def test_two_ranks(tmp_path):
+    settings = Settings(espresso_pools=2, **RANKS)
     record = run_program("pw.x", write_input(tmp_path / "two", pw_input()), settings=settings)
     assert record.finished
     assert record.ranks == 2
@@ -171,7 +195,8 @@ def test_two_ranks(tmp_path, monkeypatch):
 
 
 @needs_pw
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mpirun") is None, reason="only root is refused by mpirun")
+@needs_mpirun
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused by mpirun")
 def test_a_launcher_that_refuses_is_named(tmp_path, monkeypatch):
     monkeypatch.delenv("OMPI_ALLOW_RUN_AS_ROOT", raising=False)
     settings = Settings(espresso_ranks=2, espresso_launcher="mpirun -np {ranks}")

@@ -51,7 +51,7 @@ class PhTimeHandler(FailureHandler):
 
     failures = ("out_of_time",)
     cure = "`recover` if stopped in the bands, else from scratch with twice the time (`max_seconds`)"
-    max_num_corrections = 3
+    max_num_corrections = 6
 
     def act(self, folder: Path, attempt: Attempt) -> list[str]:
         """Let the next attempt go on, or start again."""

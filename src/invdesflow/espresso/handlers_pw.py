@@ -23,6 +23,7 @@ _FROM_SCRATCH = {"restart_mode": None}  # which is the default
 _NUMBER_OF_BANDS = re.compile(r"number of Kohn-Sham states=\s*(\d+)")
 _CELL = re.compile(r"^CELL_PARAMETERS.*\n(?:.*\n){3}", re.MULTILINE)
 _ITERATION = "iteration #"
+_LAST_CYCLE = "Final scf calculation at the relaxed structure"
 _MORE_BANDS = 1.25
 _MORE_CELL = 1.5
 _DEFAULT_CELL_FACTOR = 2.0
@@ -66,13 +67,18 @@ class MixingHandler(InputLadder):
 
 
 class TimeHandler(FailureHandler):
-    """pw.x goes on from a clean stop, except in the bands of a given potential, which start again with more time.
+    """pw.x goes on from a clean stop, with three exceptions.
 
-    A run that was stopped before its first iteration also gets more time: it would be stopped there again.
+    Bands of a given potential do not restart. The last cycle of a relaxation has another basis than the steps before
+    it, in which a restart finds a wrong charge. A run that was stopped before its first iteration would be stopped
+    there again. They all get more time.
     """
 
     failures = ("out_of_time",)
-    cure = "`restart_mode` restart, with twice the time if no iteration began; bands start again with twice the time"
+    cure = (
+        "`restart_mode` restart; with twice the time if no iteration began; bands from scratch with twice the time; "
+        "the last cycle of a relaxation from the last structure with twice the time"
+    )
     max_num_corrections = 20
 
     def act(self, folder: Path, attempt: Attempt) -> list[str]:
@@ -81,16 +87,17 @@ class TimeHandler(FailureHandler):
         control = read_namelists(path.read_text())["control"]
         if control.get("calculation", "scf") in {"nscf", "bands"}:
             return patch_input(path, {"control": _FROM_SCRATCH | twice_the_time(control)})
-        with (folder / attempt.output_name).open(errors="replace") as output:
-            began = any(_ITERATION in line for line in output)
-        changes = {"restart_mode": "restart"} | ({} if began else twice_the_time(control))
+        output = (folder / attempt.output_name).read_text(errors="replace")
+        if _LAST_CYCLE in output:
+            return _take_last_structure(path, output) + patch_input(path, {"control": twice_the_time(control)})
+        changes = {"restart_mode": "restart"} | ({} if _ITERATION in output else twice_the_time(control))
         return patch_input(path, {"control": changes}) or ["restart_mode: restart, once more"]
 
 
 class RelaxationHandler(FailureHandler):
     """A relaxation that ran out of steps, or whose line search failed, starts again where it stopped.
 
-    So do one whose cell has outgrown the tables made for its first cell, and with room for larger ones.
+    So does one whose cell has outgrown the tables made for its first cell, and with room for larger ones.
     """
 
     failures = ("cell_changed_too_much", "line_search_failed", "ions_not_converged")
@@ -100,16 +107,11 @@ class RelaxationHandler(FailureHandler):
     def act(self, folder: Path, attempt: Attempt) -> list[str]:
         """Put the last structure of the output into the input."""
         path = folder / attempt.input_name
-        namelists = read_namelists(path.read_text())
-        cards = _last_structure((folder / attempt.output_name).read_text(errors="replace"), namelists["system"]["nat"])
-        if namelists["system"].get("ibrav") != 0:
-            cards.pop("CELL_PARAMETERS", None)
-        changes: dict[str, dict[str, object]] = {"control": dict(_FROM_SCRATCH)}
+        actions = _take_last_structure(path, (folder / attempt.output_name).read_text(errors="replace"))
         if attempt.failure is not None and attempt.failure.name == "cell_changed_too_much":
-            factor = namelists.get("cell", {}).get("cell_factor", _DEFAULT_CELL_FACTOR)
-            changes["cell"] = {"cell_factor": _MORE_CELL * factor}
-        replace_cards(path, cards)
-        return [f"{name}: as in the last step" for name in cards] + patch_input(path, changes)
+            factor = read_namelists(path.read_text()).get("cell", {}).get("cell_factor", _DEFAULT_CELL_FACTOR)
+            actions += patch_input(path, {"cell": {"cell_factor": _MORE_CELL * factor}})
+        return actions
 
 
 class BandsHandler(FailureHandler):
@@ -127,10 +129,14 @@ class BandsHandler(FailureHandler):
         return patch_input(folder / attempt.input_name, {"control": _FROM_SCRATCH, "system": {"nbnd": more}})
 
 
-def _last_structure(output: str, atoms: int) -> dict[str, str]:
-    positions = re.findall(rf"^ATOMIC_POSITIONS.*\n(?:.*\n){{{atoms}}}", output, re.MULTILINE)
-    found = {"CELL_PARAMETERS": _CELL.findall(output), "ATOMIC_POSITIONS": positions}
-    return {name: blocks[-1] for name, blocks in found.items() if blocks}
+def _take_last_structure(path: Path, output: str) -> list[str]:
+    system = read_namelists(path.read_text())["system"]
+    positions = re.findall(rf"^ATOMIC_POSITIONS.*\n(?:.*\n){{{system['nat']}}}", output, re.MULTILINE)
+    cells = _CELL.findall(output) if system.get("ibrav") == 0 else []
+    found = {"CELL_PARAMETERS": cells, "ATOMIC_POSITIONS": positions}
+    cards = {name: blocks[-1] for name, blocks in found.items() if blocks}
+    replace_cards(path, cards)
+    return [f"{name}: as in the last step" for name in cards] + patch_input(path, {"control": _FROM_SCRATCH})
 
 
 def pw_handlers() -> list[FailureHandler]:
