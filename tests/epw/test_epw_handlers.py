@@ -61,18 +61,27 @@ def variables(folder: Path) -> dict:
     return read_namelists((folder / "epw.in").read_text())["inputepw"]
 
 
-def test_windows_move_and_everything_else_stays(folder):
+def test_the_outer_window_grows_and_everything_else_stays(folder):
     before = variables(folder)
-    handlers = epw_handlers()
-    assert correct(folder, handlers, "frozen_window_too_large") == ["dis_froz_max: 22 -> 21.5"]
-    assert correct(folder, handlers, "frozen_window_too_large") == ["dis_froz_max: 21.5 -> 21.0"]
-    assert correct(folder, handlers, "window_too_small") == ["dis_win_max: 30 -> 35.0"]
-    assert variables(folder) == before | {"dis_froz_max": 21.0, "dis_win_max": 35.0}
+    assert correct(folder, epw_handlers(), "window_too_small") == ["dis_win_max: 30 -> 35.0"]
+    assert variables(folder) == before | {"dis_win_max": 35.0}
 
 
 def test_a_window_that_is_not_given_has_no_cure(folder):
-    (folder / "epw.in").write_text(EPW_INPUT.replace("  dis_froz_max = 22\n", ""))
-    assert correct(folder, epw_handlers(), "frozen_window_too_large") == []
+    (folder / "epw.in").write_text(EPW_INPUT.replace("  dis_win_max = 30\n", ""))
+    assert correct(folder, epw_handlers(), "window_too_small") == []
+
+
+def test_the_frozen_window_ends_below_the_first_band_too_many(folder):
+    recorded = Path(__file__).parents[1] / "data/epw/frozen_window_too_wide/outputs/crystal.wout"
+    shutil.copy(recorded, folder)
+    # Four functions; the bands at that k-point: -0.07, 8.80, 19.26, 19.26, 21.91 ... eV.
+    assert correct(folder, epw_handlers(), "frozen_window_too_large") == ["dis_froz_max: 22 -> 21.865"]
+    above = EPW_INPUT.replace("dis_froz_max", "dis_froz_min = 0\n  dis_froz_max")
+    (folder / "epw.in").write_text(above)
+    assert correct(folder, epw_handlers(), "frozen_window_too_large") == ["dis_froz_max: 22 -> 21.865"]
+    (folder / "epw.in").write_text(above.replace("dis_froz_min = 0", "dis_froz_min = 15"))
+    assert correct(folder, epw_handlers(), "frozen_window_too_large") == ["dis_froz_max: 22 -> 22.905"]
 
 
 def test_fewer_points_for_pade(folder):

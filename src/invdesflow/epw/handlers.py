@@ -1,5 +1,7 @@
 """Error handlers of epw.x, in order of priority."""
 
+import math
+import re
 import shutil
 from pathlib import Path
 from typing import ClassVar
@@ -24,7 +26,8 @@ __all__ = [
 ]
 
 _WINDOW_STEP_EV = 5.0
-_FROZEN_STEP_EV = 0.5
+_BELOW_BAND_EV = 0.05
+_TOO_MANY_FROZEN = re.compile(r"ONLY\s+(\d+)\s+TARGET BANDS\s*BANDS: \(eV\)([-\s\d.]+)")
 _GIGABYTE = 1e9
 _SHARE_OF_FREE_MEMORY = 0.8
 _DEFAULT_MEMORY_LIMIT_GB = 2.85
@@ -63,19 +66,29 @@ class OuterWindowHandler(FailureHandler):
 
     def act(self, folder: Path, attempt: Attempt) -> list[str]:
         """Widen the outer window."""
-        return _shift(folder / attempt.input_name, "dis_win_max", _WINDOW_STEP_EV)
+        path = folder / attempt.input_name
+        limit = read_namelists(path.read_text())["inputepw"].get("dis_win_max")
+        return [] if limit is None else patch_input(path, {"inputepw": {"dis_win_max": limit + _WINDOW_STEP_EV}})
 
 
 class FrozenWindowHandler(FailureHandler):
-    """No k-point may have more frozen bands than there are Wannier functions."""
+    """No k-point may have more frozen bands than there are Wannier functions; Wannier90 names the first that has."""
 
     failures = ("frozen_window_too_large",)
-    cure = "`dis_froz_max` 0.5 eV lower"
+    cure = "`dis_froz_max` just below the first band too many at the k-point that Wannier90 names"
     max_num_corrections = 5
 
     def act(self, folder: Path, attempt: Attempt) -> list[str]:
         """Narrow the frozen window."""
-        return _shift(folder / attempt.input_name, "dis_froz_max", -_FROZEN_STEP_EV)
+        path = folder / attempt.input_name
+        variables = read_namelists(path.read_text())["inputepw"]
+        complaints = _TOO_MANY_FROZEN.findall((folder / f"{variables['prefix']}.wout").read_text())
+        if not complaints:
+            return []
+        functions, energies = complaints[-1]  # the file grows with every attempt
+        lowest = variables.get("dis_froz_min", -math.inf)
+        bands = [energy for energy in map(float, energies.split()) if energy >= lowest]
+        return patch_input(path, {"inputepw": {"dis_froz_max": round(bands[int(functions)] - _BELOW_BAND_EV, 3)}})
 
 
 class StaleFilesHandler(FailureHandler):
@@ -106,11 +119,6 @@ class EliashbergHandler(InputLadder):
     cure = "`nsiter` 1000, then `broyden_beta` 0.3"
     max_num_corrections = 2
     rungs: ClassVar[tuple[Namelists, ...]] = ({"inputepw": {"nsiter": 1000}}, {"inputepw": {"broyden_beta": 0.3}})
-
-
-def _shift(path: Path, variable: str, step: float) -> list[str]:
-    limit = read_namelists(path.read_text())["inputepw"].get(variable)
-    return [] if limit is None else patch_input(path, {"inputepw": {variable: limit + step}})
 
 
 def remove_interpolation(folder: Path, input_name: str) -> list[str]:

@@ -9,9 +9,6 @@ import math
 import os
 import re
 import tempfile
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,17 +17,18 @@ from invdesflow.espresso.failure_table import FAILURES, failure_kind
 from invdesflow.espresso.input_files import read_namelists
 from invdesflow.espresso.programs import Program
 from invdesflow.espresso.saved_state import saved_state_failure, saved_xml
+from invdesflow.espresso.words import RunWords
 
 __all__ = ["CRASH_FILE", "Failure", "default_input", "default_output", "diagnose", "error_name"]
 
 CRASH_FILE = "CRASH"
 
-_DETAIL_LINES = 12
-_DETAIL_CHARACTERS = 2000
 _NO_GAP_MEV = 1e-3  # the BCS gap of a Tc of 7 mK; above Tc the iterations end at 1e-50 and less
 _ROOM_BYTES = 1 << 20
-_ROUTINE = re.compile(r"(?:\bfrom|Error in routine)\s+(\w+)")
-_ITERATION = re.compile(r"\s+\d+(?:\s+\S+){2}\s+(-?\d+\.\d+)E?([+-]\d+)\s*$")  # iter, ethr, znormi, deltai [meV]
+_ELIASHBERG_STOPS = (b"Convergence was not reached in nsiter", b"Error in routine mix_broyden")
+# A row of the table of iterations, of which the last column is the gap in meV.
+_ITERATION = re.compile(rb"^\s+\d+(?:\s+\S+){2}\s+(-?\d+\.\d+)E?([+-]\d+)\s*$", re.MULTILINE)
+_ITERATION_BYTES = 4096
 
 
 class Failure(BaseModel):
@@ -88,89 +86,64 @@ def diagnose(
         None if the program succeeded, which needs return code 0, its closing message, none of the signs of a failure
         and complete files.
     """
-    output = output_name or default_output(program)
-    paths = [directory / name for name in (output, error_name(output), CRASH_FILE)]
-    if program == "epw.x":
-        paths += directory.glob("*.wout")  # the Wannier90 inside EPW complains here
     input_path = directory / (input_name or default_input(program))
-    words = _read_words(program, paths, _closing_words(program, input_path))
-    name = _failure_name(program, directory, return_code, words)
-    if name is None and program == "pw.x":
-        name = saved_state_failure(saved_xml(input_path))
-    return None if name is None else Failure.of(name, words.detail)
-
-
-def _closing_words(program: Program, input_path: Path) -> str:
+    output_path = directory / (output_name or default_output(program))
+    words = RunWords(output_path, directory / error_name(output_path.name), directory / CRASH_FILE)
+    name, telling = _said(program, words)
     if program == "epw.x":
-        return "functionality-dependent EPW.bib file"
+        name = _said_by_epw(words) or name
+    name = name or _not_said(program, directory, return_code) or _unfinished(program, words, return_code, input_path)
+    if name == "crashed" and program == "epw.x" and _stopped_at_symmetries(words):
+        name = "symmetries_not_read"
+    return None if name is None else Failure.of(name, words.detail(telling))
+
+
+def _said(program: Program, words: RunWords) -> tuple[str | None, list[str]]:
+    routines = words.routines()
+    for kind in FAILURES:
+        if program in kind.programs:
+            lines = words.lines_with(kind.signs)
+            if lines or routines.intersection(kind.routines):
+                return kind.name, lines
+    return None, []
+
+
+def _said_by_epw(words: RunWords) -> str | None:
+    stop = max(words.output.find(sign) for sign in _ELIASHBERG_STOPS)
+    if stop < 0:
+        return None
+    rows = _ITERATION.findall(words.output, max(0, stop - _ITERATION_BYTES), stop)
+    # Fortran drops the E before an exponent of three digits.
+    gap_mev = float(b"e".join(rows[-1])) if rows else math.inf
+    return "gap_vanished" if abs(gap_mev) < _NO_GAP_MEV else "eliashberg_not_converged"
+
+
+def _stopped_at_symmetries(words: RunWords) -> bool:
+    reached = max(words.output.rfind(heading) for heading in (b"Calculating kgmap", b"Symmetries of crystal"))
+    return reached > words.output.rfind(b"irreducible q point")
+
+
+def _not_said(program: Program, directory: Path, return_code: int) -> str | None:
+    for kind in FAILURES:
+        if program in kind.programs and return_code in kind.return_codes:
+            return kind.name
+    return None if _has_room(directory) else "disk_full"  # pw.x fills a disk and says JOB DONE with return code 0
+
+
+def _unfinished(program: Program, words: RunWords, return_code: int, input_path: Path) -> str | None:
+    if return_code != 0 or words.output.find(_closing_words(program, input_path)) < 0:
+        return "incomplete"
+    return saved_state_failure(saved_xml(input_path)) if program == "pw.x" else None
+
+
+def _closing_words(program: Program, input_path: Path) -> bytes:
+    if program == "epw.x":
+        return b"functionality-dependent EPW.bib file"
     if program == "ph.x":
         variables = read_namelists(input_path.read_text())["inputph"]
         if variables.get("start_irr") == variables.get("last_irr") == 0:
-            return "xq(1)"  # asked for the q-points only, it lists them and stops without another word
-    return "JOB DONE"
-
-
-def _failure_name(program: Program, directory: Path, return_code: int, words: "_Words") -> str | None:
-    if words.eliashberg_unconverged:
-        return "gap_vanished" if abs(words.gap_mev) < _NO_GAP_MEV else "eliashberg_not_converged"
-    named = words.failure or _by_return_code(program, return_code)
-    if named == "crashed" and words.stopped_at_symmetries:
-        return "symmetries_not_read"
-    if named is None and not _has_room(directory):  # pw.x fills a disk and says JOB DONE with return code 0
-        return "disk_full"
-    if named is None and (return_code != 0 or not words.finished):
-        return "incomplete"
-    return named
-
-
-def _by_return_code(program: Program, return_code: int) -> str | None:
-    kinds = (kind.name for kind in FAILURES if program in kind.programs and return_code in kind.return_codes)
-    return next(kinds, None)
-
-
-@dataclass(slots=True)
-class _Words:
-    """What matters among the words of a run."""
-
-    finished: bool = False
-    failure: str | None = None
-    eliashberg_unconverged: bool = False
-    gap_mev: float = math.nan
-    stopped_at_symmetries: bool = False
-    detail: str = ""
-
-
-def _read_words(program: Program, paths: Iterable[Path], closing_words: str) -> _Words:
-    rows = [kind for kind in FAILURES if program in kind.programs]
-    rank = {word: number for number, kind in enumerate(rows) for word in (*kind.signs, *kind.routines)}
-    signs = re.compile("|".join(re.escape(sign) for kind in rows for sign in kind.signs))
-    words, best, telling, last = _Words(), len(rows), list[str](), deque[str](maxlen=_DETAIL_LINES)
-    for path in filter(Path.is_file, paths):
-        with path.open(errors="replace") as lines:  # line by line: outputs can be large
-            for line in lines:
-                found = [*signs.findall(line), *(word for word in _ROUTINE.findall(line) if word in rank)]
-                best = min([best, *(rank[word] for word in found)])
-                words.finished = words.finished or closing_words in line
-                if program == "epw.x":
-                    _read_eliashberg(line, words)
-                if line.strip(" %\n"):
-                    last.append(line.rstrip())
-                    if found or words.eliashberg_unconverged or (telling and path.name == CRASH_FILE):
-                        telling.append(line.rstrip())
-    words.failure = rows[best].name if best < len(rows) else None
-    words.detail = "\n".join(telling[:_DETAIL_LINES] or last)[:_DETAIL_CHARACTERS]
-    return words
-
-
-def _read_eliashberg(line: str, words: _Words) -> None:
-    if "Convergence was not reached in nsiter" in line or "mix_broyden" in line:
-        words.eliashberg_unconverged = True
-    elif row := _ITERATION.match(line):
-        words.gap_mev = float(f"{row[1]}e{row[2]}")  # Fortran drops the E before an exponent of three digits
-    elif "Symmetries of crystal" in line:
-        words.stopped_at_symmetries = True
-    elif "irreducible q point" in line:
-        words.stopped_at_symmetries = False
+            return b"xq(1)"  # asked for the q-points only, it lists them and stops without another word
+    return b"JOB DONE"
 
 
 def _has_room(directory: Path) -> bool:
