@@ -1,17 +1,10 @@
 """The report of a campaign: one HTML file that needs neither network nor database."""
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 from pymatgen.core import Structure
 
 from invdesflow.crystals.symmetry import conventional
@@ -19,13 +12,13 @@ from invdesflow.database.campaign import CampaignDocument, RoundRecord
 from invdesflow.database.summary import SummaryDocument
 from invdesflow.errors import StructureError
 from invdesflow.plotting.chemical_space import element_shares, periodic_table_figure, space_group_figure
-from invdesflow.plotting.facts import caveats, duration, facts, flat_parameters, recipe_thresholds
+from invdesflow.plotting.facts import caveats, facts, flat_parameters, recipe_thresholds
 from invdesflow.plotting.files import replace_file
 from invdesflow.plotting.funnel import funnel_figure, funnel_rows
 from invdesflow.plotting.origins import NEAR_HULL_EV_PER_ATOM, origin_figure, origin_rows, yield_figure
+from invdesflow.plotting.pages import render_page
 from invdesflow.plotting.ranking import passed, top_candidates
 from invdesflow.plotting.structures import structure_figure
-from invdesflow.plotting.style import formula_html, space_group_html
 from invdesflow.plotting.tc_vs_hull import drawable, tc_vs_hull_figure
 
 __all__ = ["campaign_report", "write_report"]
@@ -55,36 +48,28 @@ def campaign_report(
     Returns
     -------
     str
-        HTML with plotly.js inside. Its content security policy admits the two scripts of the report and nothing else,
-        so that a name from a document cannot run, and nothing is ever loaded from elsewhere.
+        HTML of `invdesflow.plotting.pages.render_page`.
     """
     last_round = campaign.rounds[-1] if campaign.rounds else None
     cards = _cards(top_candidates(summaries, top), structures)
     figures = _overview(last_round, summaries) | {
         f"structure-{card.rank}": structure_figure(card.cell) for card in cards if card.cell is not None
     }
-    scripts = {"plotly_js": get_plotlyjs(), "report_js": _template_file("report.js")}
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            campaign=campaign,
-            last_round=last_round,
-            facts=facts(campaign, summaries),
-            caveats=caveats(summaries),
-            parameters=flat_parameters(last_round.maker) if last_round else [],
-            funnel=funnel_rows(last_round) if last_round else [],
-            summaries=summaries,
-            passed=passed(summaries),
-            cards=cards,
-            origins=origin_rows(summaries),
-            near_hull_ev_per_atom=NEAR_HULL_EV_PER_ATOM,
-            undrawn=len(summaries) - len(drawable(summaries)),
-            figures={name: Markup(figure.to_json()) for name, figure in figures.items()},  # noqa: S704 - plotly escapes <>/
-            style=Markup(_template_file("report.css")),  # noqa: S704 - our own file
-            script_hashes=" ".join(_script_hash(script) for script in scripts.values()),
-            **{name: Markup(script) for name, script in scripts.items()},  # noqa: S704 - plotly's file and ours
-        )
+    return render_page(
+        "report.html.j2",
+        figures,
+        campaign=campaign,
+        last_round=last_round,
+        facts=facts(campaign, summaries),
+        caveats=caveats(summaries),
+        parameters=flat_parameters(last_round.maker) if last_round else [],
+        funnel=funnel_rows(last_round) if last_round else [],
+        summaries=summaries,
+        passed=passed(summaries),
+        cards=cards,
+        origins=origin_rows(summaries),
+        near_hull_ev_per_atom=NEAR_HULL_EV_PER_ATOM,
+        undrawn=len(summaries) - len(drawable(summaries)),
     )
 
 
@@ -144,26 +129,3 @@ def _overview(last_round: RoundRecord | None, summaries: Sequence[SummaryDocumen
     if any(row.tc_k or row.hull_ev_per_atom for row in origins):
         figures["origins"] = origin_figure(origins)
     return figures
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("invdesflow.plotting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"formula": formula_html, "duration": duration}
-    environment.globals["space_group"] = space_group_html
-    return environment
-
-
-def _template_file(name: str) -> str:
-    return resources.files("invdesflow.plotting").joinpath("templates", name).read_text()
-
-
-def _script_hash(script: str) -> str:
-    """Return what a content security policy calls a script."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
