@@ -1,6 +1,6 @@
 """How one candidate, or one known superconductor, is shown in the terminal."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -8,10 +8,27 @@ from invdesflow.cli.output import format_value, print_table
 
 if TYPE_CHECKING:
     from invdesflow.campaigns.history import CandidateHistory
+    from invdesflow.epw.documents import ElectronPhononDocument, Method
     from invdesflow.generation.documents import Origin
     from invdesflow.superconductors.documents import SuperconductorDocument
 
 _TIME = "%Y-%m-%d %H:%M"
+_COUPLING_TC: dict[str, "Method"] = {
+    "allen_dynes": "allen_dynes",
+    "eliashberg": "migdal_eliashberg",
+    "anisotropic": "anisotropic_epw",
+}
+_COUPLING_COLUMNS = {
+    "elph_id": "calculation",
+    "protocol": "protocol",
+    "pressure_gpa": "p (GPa)",
+    "status": "status",
+    "lambda_": "lambda",
+    "omega_log_mev": "omega_log (meV)",
+    "allen_dynes": "Tc Allen-Dynes (K)",
+    "eliashberg": "Eliashberg",
+    "anisotropic": "anisotropic",
+}
 
 
 def print_history(history: "CandidateHistory") -> None:
@@ -24,6 +41,8 @@ def print_history(history: "CandidateHistory") -> None:
         values = history.summary.model_dump(exclude=skip)
         rows = [{"field": name, "value": value} for name, value in values.items() if value is not None]
         print_table(rows, {"field": "summary", "value": ""})
+    if history.couplings:
+        print_table([_coupling(coupling) for coupling in history.couplings], _COUPLING_COLUMNS, title="Electron-phonon")
     events = sorted(_events(history), key=lambda event: event[0])
     print_table(
         [{"at": at, "what": what, "detail": detail} for at, what, detail in events],
@@ -51,7 +70,16 @@ def _events(history: "CandidateHistory") -> list[tuple[str, str, str]]:
     for phonons in history.phonons:
         detail = phonons.status + (f" ({phonons.reason})" if phonons.reason else "")
         events.append((phonons.created_at.strftime(_TIME), "phonons", f"{phonons.potential.kind}: {detail}"))
+    for coupling in history.couplings:
+        detail = coupling.status.replace("_", " ") + (f" ({coupling.reason})" if coupling.reason else "")
+        events.append((coupling.created_at.strftime(_TIME), "electron-phonon", f"{coupling.protocol}: {detail}"))
     return events
+
+
+def _coupling(document: "ElectronPhononDocument") -> dict[str, Any]:
+    values = document.model_dump(include=set(_COUPLING_COLUMNS))
+    values["status"] = document.status.replace("_", " ")
+    return values | {name: document.tc_k(method) for name, method in _COUPLING_TC.items()}
 
 
 def _origin(origin: "Origin") -> str:

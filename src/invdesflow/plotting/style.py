@@ -12,12 +12,14 @@ __all__ = [
     "INK",
     "ORANGE",
     "PALE_BLUE",
+    "PALE_ORANGE",
     "TEMPLATE",
     "formula_html",
     "space_group_html",
 ]
 
 INK, BLUE, PALE_BLUE, GREEN, ORANGE, GREY = "#1f2933", "#2b6394", "#b9cfe2", "#3f7f52", "#c8751a", "#9aa5b1"
+PALE_ORANGE = "#f5dcc0"
 FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 
 _AXIS = {
