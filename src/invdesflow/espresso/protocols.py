@@ -80,6 +80,7 @@ class Protocol(BaseModel):
     npade: int = Field(ge=1, le=100, description="share of the Matsubara points for the Pade approximants (%)")
     nsiter: int = Field(ge=1, description="steps of the Eliashberg equations")
     conv_thr_iaxis: Positive = Field(description="relative convergence of the gap")
+    path_couplings: bool = Field(description="find lambda of every phonon along the path, for the figures")
     anisotropic: bool = Field(description="solve the anisotropic Eliashberg equations too")
     temperature_fractions: tuple[Positive, ...] = Field(
         min_length=1, description="temperatures of the Eliashberg equations, in units of the expected Tc, rising"

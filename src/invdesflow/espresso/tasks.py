@@ -1,0 +1,271 @@
+"""One run of a program: asked for once, run in a folder of its own, kept as a document."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from custodian.custodian import ErrorHandler
+from pymatgen.core import Structure
+
+from invdesflow.database import Database
+from invdesflow.database.documents import content_hash, utc_now
+from invdesflow.database.provenance import current_provenance
+from invdesflow.errors import EspressoError
+from invdesflow.espresso.calculation import Calculation, pseudopotential_references
+from invdesflow.espresso.documents import EspressoTaskDocument
+from invdesflow.espresso.failures import Failure, default_input
+from invdesflow.espresso.programs import Program
+from invdesflow.espresso.pseudopotentials import Pseudopotential
+from invdesflow.espresso.run_folder import task_folder
+from invdesflow.espresso.running import RunRecord, run_program
+from invdesflow.settings import Settings, get_settings
+
+__all__ = [
+    "Prepare",
+    "Read",
+    "Task",
+    "Way",
+    "failed",
+    "leave_empty",
+    "link_file",
+    "link_files",
+    "perform",
+    "run_root",
+    "task_path",
+]
+
+Prepare = Callable[[Path], None]
+Read = Callable[[Path], dict[str, Any]]
+
+
+def leave_empty(_: Path) -> None:
+    """Put nothing into a run folder."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be run.
+
+    Attributes
+    ----------
+    step
+        What it is for, in a few words.
+    program
+        Which program.
+    input
+        Text of its input, which says nothing of this machine.
+    structure
+        The crystal.
+    pseudopotentials
+        By element.
+    parents
+        Identifiers of the tasks whose files it reads.
+    """
+
+    step: str
+    program: Program
+    input: str
+    structure: Structure
+    pseudopotentials: Mapping[str, Pseudopotential]
+    parents: tuple[str, ...] = ()
+
+    @property
+    def task_id(self) -> str:
+        """Identifier: a hash of all that the answer depends on."""
+        return content_hash(
+            "qe",
+            {
+                "program": self.program,
+                "input": self.input,
+                "pseudopotentials": {element: upf.sha256 for element, upf in self.pseudopotentials.items()},
+                "parents": list(self.parents),
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a task is run; nothing of it changes the question.
+
+    Attributes
+    ----------
+    prepare
+        Puts the files of earlier tasks into the run folder.
+    handlers
+        What may correct the input after a failure, in order of priority.
+    superfluous
+        Patterns of files that nothing needs after a success; they are removed.
+    answers
+        Names of failures that are answers to the question, such as that there is no gap.
+    """
+
+    prepare: Prepare = leave_empty
+    handlers: Sequence[ErrorHandler] = ()
+    superfluous: tuple[str, ...] = ()
+    answers: frozenset[str] = frozenset()
+
+
+def run_root(settings: Settings | None = None) -> Path:
+    """Return the folder of the run folders."""
+    settings = settings or get_settings()
+    return settings.espresso_dir or settings.data_dir / "espresso"
+
+
+def task_path(task_id: str) -> Path:
+    """Return the run folder of a task."""
+    return run_root() / task_id
+
+
+def link_files(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Make files of another run visible in a folder without copying them.
+
+    Parameters
+    ----------
+    source, target
+        Folders; `target` is made.
+    names
+        Patterns of names in `source`.
+
+    Raises
+    ------
+    EspressoError
+        If nothing fits one of the names.
+    """
+    for name in names:
+        found = sorted(source.glob(name))
+        if not found:
+            raise _gone(source / name)
+        for path in found:
+            link_file(path, target / path.name)
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Make one file of another run visible under a name of its own.
+
+    The link is relative, so that all run folders may be moved together.
+
+    Raises
+    ------
+    EspressoError
+        If the file is gone.
+    """
+    if not source.exists():
+        raise _gone(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(os.path.relpath(source, target.parent))
+
+
+def _gone(path: Path) -> EspressoError:
+    return EspressoError(
+        f"{path} is gone, and the next step needs it.",
+        f"Remove the folder {task_path(path.relative_to(run_root()).parts[0])}; its step is then run again.",
+    )
+
+
+def perform(task: Task, calculation: Calculation, read: Read, way: Way) -> EspressoTaskDocument:
+    """Run a task, or return its document if it has been run and its files are there.
+
+    Parameters
+    ----------
+    task
+        What is to be run.
+    calculation
+        What it is a part of.
+    read
+        Reads scalars from the run folder after a success; what it raises makes the task a failure.
+    way
+        How it is run.
+
+    Raises
+    ------
+    EspressoError
+        If it failed, and that is no answer. The document with the failure is stored first.
+    """
+    with Database() as database, task_folder(run_root(), task.task_id) as folder:
+        collection = database.collection(EspressoTaskDocument)
+        stored = collection.get(task.task_id)
+        if stored is not None and folder.finished:
+            return stored
+        folder.restart_clean()
+        document = _run(task, calculation, read, way, folder.path)
+        collection.upsert([document])
+        if document.failure is not None and document.failure.name not in way.answers:
+            raise failed(calculation, *_told(task, document.failure, folder.path))
+        for pattern in way.superfluous:
+            _remove(folder.path.glob(pattern))
+        folder.mark_finished(document)
+        return document
+
+
+def failed(calculation: Calculation, problem: str, remedy: str) -> EspressoError:
+    """Note in its document that a calculation cannot go on, and return the error that says so."""
+    if calculation.elph_id is not None:
+        with Database() as database:
+            database.raw["electron_phonon"].update_one(
+                {"elph_id": calculation.elph_id},
+                {"$set": {"status": "failed", "reason": problem, "updated_at": utc_now()}},
+            )
+    return EspressoError(problem, remedy)
+
+
+def _told(task: Task, failure: Failure, path: Path) -> tuple[str, str]:
+    """Say how a task failed, and where to look."""
+    said = failure.detail.strip().splitlines() or ["nothing"]
+    return (
+        f"{task.step} of {task.structure.composition.reduced_formula} failed ({failure.name}): {failure.message}",
+        f"{task.program} said: {said[-1].strip()}. See {path}.",
+    )
+
+
+def _run(task: Task, calculation: Calculation, read: Read, way: Way, path: Path) -> EspressoTaskDocument:
+    input_path = path / default_input(task.program)
+    input_path.write_text(task.input)
+    (path / "pseudo").mkdir()
+    for upf in task.pseudopotentials.values():
+        shutil.copy(upf.path, path / "pseudo")
+    way.prepare(path)
+    record = run_program(
+        task.program, path, handlers=way.handlers, max_corrections=calculation.protocol.max_corrections
+    )
+    results, failure = _results(record, read, path)
+    return EspressoTaskDocument(
+        task_id=task.task_id,
+        step=task.step,
+        program=task.program,
+        program_version=record.version,
+        reduced_formula=task.structure.composition.reduced_formula,
+        structure=task.structure,
+        pseudopotentials=pseudopotential_references(task.pseudopotentials),
+        parents=list(task.parents),
+        input=task.input,
+        final_input=input_path.read_text(),
+        status="completed" if failure is None else "failed",
+        failure=failure,
+        corrections=list(record.corrections),
+        attempts=record.attempts,
+        results=results,
+        folder=str(path),
+        wall_time_s=record.wall_time_s,
+        core_hours=record.core_hours,
+        provenance=current_provenance(None, None),
+    )
+
+
+def _results(record: RunRecord, read: Read, path: Path) -> tuple[dict[str, Any], Failure | None]:
+    if record.failure is not None:
+        return {}, record.failure
+    try:
+        return read(path), None
+    except EspressoError as error:
+        return {}, Failure.of("incomplete", error.problem)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in list(paths):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
