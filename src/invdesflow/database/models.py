@@ -15,6 +15,8 @@ COLLECTION_MODELS = {
     "relaxations": "invdesflow.relaxation.documents:RelaxationDocument",
     "screenings": "invdesflow.screening.documents:ScreeningDocument",
     "phonons": "invdesflow.screening.phonon_documents:PhononDocument",
+    "espresso_tasks": "invdesflow.espresso.documents:EspressoTaskDocument",
+    "electron_phonon": "invdesflow.epw.documents:ElectronPhononDocument",
     "models": "invdesflow.registry.documents:ModelDocument",
     "campaigns": "invdesflow.database.campaign:CampaignDocument",
     "summary": "invdesflow.database.summary:SummaryDocument",

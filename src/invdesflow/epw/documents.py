@@ -1,0 +1,132 @@
+"""`ElectronPhononDocument`: the coupling of one crystal at one pressure with one protocol, as it is stored."""
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from invdesflow.crystals.field import CrystalField
+from invdesflow.database.documents import Document
+from invdesflow.epw.outputs import GapOutput, MeshStep, WannierTrial
+from invdesflow.espresso.documents import PseudopotentialReference
+from invdesflow.espresso.outputs import ImaginaryMode
+
+__all__ = [
+    "CriticalTemperature",
+    "ElectronPhononDocument",
+    "ElectronStructure",
+    "Method",
+    "PhononSummary",
+    "Status",
+    "StepCost",
+]
+
+Status = Literal["running", "completed", "not_converged", "dynamically_unstable", "insulating", "magnetic", "failed"]
+Method = Literal[
+    "mcmillan",
+    "allen_dynes",
+    "migdal_eliashberg",
+    "migdal_eliashberg_epw",
+    "anisotropic_epw",
+]
+
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class CriticalTemperature(BaseModel):
+    """Tc by one method at one Coulomb pseudopotential."""
+
+    model_config = _CONFIG
+
+    method: Method = Field(
+        description="mcmillan (with omega_log, as epw.x prints it), allen_dynes (with f1 and f2), migdal_eliashberg "
+        "(mu* carried from the highest phonon to the cutoff), migdal_eliashberg_epw (mu* taken at the cutoff, as epw.x "
+        "does), anisotropic_epw (where the anisotropic gap of epw.x closes)"
+    )
+    mu_star: float
+    tc_k: float | None = Field(description="K; none where there is no answer")
+    reason: str = Field("", description="why there is none")
+
+
+class PhononSummary(BaseModel):
+    """Phonons, after the acoustic sum rule."""
+
+    model_config = _CONFIG
+
+    q_mesh: tuple[int, int, int]
+    irreducible_q_points: int
+    min_frequency_cm1: float = Field(description="negative where imaginary")
+    max_frequency_cm1: float
+    imaginary_modes: list[ImaginaryMode] = Field(description="beyond the threshold of the protocol")
+
+
+class ElectronStructure(BaseModel):
+    """Electrons of the self-consistent run."""
+
+    model_config = _CONFIG
+
+    k_mesh: tuple[int, int, int]
+    energy_ev: float = Field(description="total energy (eV per cell)")
+    fermi_energy_ev: float | None
+    gap_ev: float | None
+    pressure_gpa: float | None = Field(description="what the final cell has, beside what was asked for")
+
+
+class StepCost(BaseModel):
+    """What one task took."""
+
+    model_config = _CONFIG
+
+    step: str
+    task_id: str
+    program: str
+    wall_time_s: float
+    core_hours: float
+    corrections: int = Field(description="times that an error handler acted")
+
+
+class ElectronPhononDocument(Document):
+    """Electron-phonon coupling from first principles, and the Tc that follows from it."""
+
+    collection: ClassVar[str] = "electron_phonon"
+    key: ClassVar[str] = "elph_id"
+
+    elph_id: str = Field(description="hash of crystal, pressure, protocol and pseudopotentials")
+    candidate_id: str | None = Field(description="candidate that it verifies; none for a crystal from elsewhere")
+    reduced_formula: str
+    space_group_number: int
+    structure: CrystalField = Field(description="the primitive cell that it began with")
+    pressure_gpa: float
+    protocol: str = Field(description="name of the protocol")
+    settings: dict[str, Any] = Field(description="its values")
+    pseudopotentials: dict[str, PseudopotentialReference]
+
+    status: Status
+    reason: str = Field(description="empty while it runs and when it completed; else what was found")
+
+    relaxed_structure: CrystalField | None = Field(None, description="none before the relaxation is done")
+    electrons: ElectronStructure | None = None
+    phonons: PhononSummary | None = None
+    wannier: list[WannierTrial] | None = Field(None, description="tries in order; the last one was taken")
+    mesh_convergence: list[MeshStep] | None = Field(None, description="interpolated meshes, the coarsest first")
+    dos_per_ev: float | None = Field(None, description="N(E_F), states per eV and cell, both spins")
+    lambda_: float | None = Field(None, description="total coupling strength")
+    omega_log_mev: float | None = None
+    omega_2_mev: float | None = None
+    critical_temperatures: list[CriticalTemperature] = Field(default_factory=list)
+    gaps: list[GapOutput] = Field(default_factory=list, description="anisotropic or isotropic gap of epw.x against T")
+    arrays: str | None = Field(None, description="SHA-256 of the arrays in GridFS (invdesflow.epw.arrays)")
+    cost: list[StepCost] = Field(default_factory=list)
+    core_hours: float | None = Field(None, description="sum of the cost")
+
+    @model_validator(mode="after")
+    def _status_has_grounds(self) -> Self:
+        if (self.status in ("running", "completed")) == bool(self.reason):
+            raise ValueError("a calculation that did not complete needs a reason, and no other has one")
+        if self.status in ("completed", "not_converged") and None in (self.lambda_, self.omega_log_mev, self.arrays):
+            raise ValueError("a finished calculation has lambda, omega_log and their arrays")
+        return self
+
+    def tc_k(self, method: Method) -> float | None:
+        """Return Tc in K by one method, at the smallest mu* of the protocol; none where there is none."""
+        found = [tc for tc in self.critical_temperatures if tc.method == method]
+        return min(found, key=lambda tc: tc.mu_star).tc_k if found else None

@@ -1,0 +1,177 @@
+"""The job that makes Wannier functions, and accepts them only if their bands are those of pw.x."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jobflow import job
+from numpy.typing import NDArray
+
+from invdesflow.epw.choices import WannierChoice, wannier_choices
+from invdesflow.epw.handlers import epw_handlers
+from invdesflow.epw.inputs import Setup, wannier_input
+from invdesflow.epw.outputs import WannierOutput, WannierTrial
+from invdesflow.epw.parsers.wannier import read_hamiltonian, read_wannier_output
+from invdesflow.errors import EspressoError
+from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.failures import default_output
+from invdesflow.espresso.inputs import OUTDIR, PREFIX, namelists
+from invdesflow.espresso.meshes import Meshes
+from invdesflow.espresso.outputs import PwOutput
+from invdesflow.espresso.parsers.projections import read_atomic_states, read_projections
+from invdesflow.espresso.pw_jobs import SAVE, read_pw
+from invdesflow.espresso.tasks import Task, Way, failed, link_files, perform, task_path
+from invdesflow.makers import SettingsMaker
+
+__all__ = ["WannierMaker"]
+
+FloatArray = NDArray[np.float64]
+
+_MEV_PER_EV = 1e3
+
+
+@dataclass
+class WannierMaker(SettingsMaker):
+    """Make maximally localised Wannier functions without asking anyone for projections and windows.
+
+    1. projwfc.x says what atomic orbitals the bands are made of.
+    2. The choices that follow from it are tried in order (`wannier_choices`).
+    3. The first one is taken whose bands agree with those of pw.x near the Fermi level, off the mesh.
+
+    Parameters
+    ----------
+    calculation
+        Accuracy, pseudopotentials, pressure.
+    name
+        Name of the job.
+    """
+
+    calculation: Calculation
+    name: str = "Wannier functions"
+
+    @job
+    def make(self, nscf: PwOutput, bands: PwOutput, fermi_energy_ev: float) -> WannierOutput:
+        """Run projwfc.x, and epw.x until its functions are good.
+
+        Parameters
+        ----------
+        nscf
+            Bands on the uniform mesh of the Wannier functions.
+        bands
+            Bands along a path, to compare with.
+        fermi_energy_ev
+            Fermi level of the self-consistent run.
+
+        Raises
+        ------
+        EspressoError
+            If no choice gave good functions; the message has the numbers.
+        """
+        protocol = self.calculation.protocol
+        reference = read_pw(bands.task_id)
+        trials: list[WannierTrial] = []
+        projections_task_id = self._project(nscf)
+        for choice in self._choices(projections_task_id, fermi_energy_ev):
+            try:
+                task_id = self._try(nscf, choice)
+            except EspressoError as error:
+                trials.append(_failed(choice, error.problem))
+                continue
+            hamiltonian = read_hamiltonian(task_path(task_id) / f"{PREFIX}_hr.dat")
+            deviation = _deviation(
+                hamiltonian.eigenvalues(reference.k_points),
+                reference.eigenvalues_ev[:, choice.skipped : choice.skipped + choice.n_wannier],
+                fermi_energy_ev,
+                protocol.wannier_window_ev,
+            )
+            trials.append(_judged(choice, deviation, task_id, protocol.wannier_tolerance_mev))
+            if not trials[-1].problem:
+                return WannierOutput(
+                    task_id=task_id,
+                    projections_task_id=projections_task_id,
+                    nscf=nscf,
+                    bands=bands,
+                    n_wannier=choice.n_wannier,
+                    skipped=choice.skipped,
+                    kept=choice.kept,
+                    trials=trials,
+                )
+        tried = "; ".join(f"{trial.choice}: {trial.problem}" for trial in trials)
+        raise failed(
+            self.calculation,
+            f"No Wannier functions of {nscf.structure.composition.reduced_formula} have the bands of pw.x ({tried}).",
+            "Raise extra_bands or wannier_k_multiple of the protocol.",
+        )
+
+    def _project(self, nscf: PwOutput) -> str:
+        structure = nscf.structure
+        text = namelists({"projwfc": {"prefix": PREFIX, "outdir": OUTDIR}})
+        pseudopotentials = self.calculation.pseudopotentials(structure)
+        task = Task("projections", "projwfc.x", text, structure, pseudopotentials, (nscf.task_id,))
+        return perform(task, self.calculation, lambda _: {}, Way(lambda path: _take_states(nscf, path))).task_id
+
+    def _choices(self, projections_task_id: str, fermi_energy_ev: float) -> Iterator[WannierChoice]:
+        path = task_path(projections_task_id)
+        return wannier_choices(
+            read_projections(path / SAVE / "atomic_proj.xml"),
+            read_atomic_states(path / default_output("projwfc.x")),
+            fermi_energy_ev,
+            self.calculation.protocol.fsthick_ev,
+        )
+
+    def _try(self, nscf: PwOutput, choice: WannierChoice) -> str:
+        structure, protocol = nscf.structure, self.calculation.protocol
+        meshes = Meshes.of(structure, protocol)
+        parameters = {
+            **choice.parameters,
+            "num_iter": protocol.wannier_num_iter,
+            "wdata": ["write_hr = .true.", f"dis_num_iter = {protocol.wannier_dis_num_iter}"],
+        }
+        setup = Setup(structure, meshes.k_wannier, meshes.q, choice.n_wannier, choice.kept)
+        pseudopotentials = self.calculation.pseudopotentials(structure)
+        task = Task(
+            f"Wannier functions from {choice.name}",
+            "epw.x",
+            wannier_input(setup, parameters),
+            structure,
+            pseudopotentials,
+            (nscf.task_id,),
+        )
+        one_try = self.calculation.model_copy(update={"elph_id": None})  # the next one may succeed
+        way = Way(lambda path: _take_states(nscf, path), epw_handlers(), (f"out/{PREFIX}.wfc*", f"{PREFIX}.mmn"))
+        return perform(task, one_try, lambda _: {}, way).task_id
+
+
+def _take_states(nscf: PwOutput, path: Path) -> None:
+    link_files(task_path(nscf.task_id) / SAVE, path / SAVE, ["*"])
+
+
+def _deviation(ours: FloatArray, theirs: FloatArray, fermi_energy_ev: float, window_ev: float) -> FloatArray:
+    """Return the deviations of interpolated bands in meV, where those of pw.x are near the Fermi level."""
+    near = np.abs(theirs - fermi_energy_ev) < window_ev
+    return np.asarray((ours - theirs)[near] * _MEV_PER_EV)
+
+
+def _judged(choice: WannierChoice, deviation: FloatArray, task_id: str, tolerance_mev: float) -> WannierTrial:
+    spreads = read_wannier_output(task_path(task_id) / f"{PREFIX}.wout").spreads_a2
+    if deviation.size == 0:
+        return _failed(choice, "pw.x has no bands near the Fermi level along the path")
+    rms = float(np.sqrt(np.mean(deviation**2)))
+    problem = ""
+    if spreads.size != choice.n_wannier or not np.isfinite(spreads).all():
+        problem = "the spreads are not finite"
+    elif rms > tolerance_mev:
+        problem = f"the bands differ by {rms:.1f} meV rms, more than {tolerance_mev:g}"
+    return WannierTrial(
+        choice=choice.name,
+        task_id=task_id,
+        rms_mev=rms,
+        max_mev=float(np.abs(deviation).max()),
+        spreads_a2=spreads.tolist(),
+        problem=problem,
+    )
+
+
+def _failed(choice: WannierChoice, problem: str) -> WannierTrial:
+    return WannierTrial(choice=choice.name, task_id=None, rms_mev=None, max_mev=None, spreads_a2=None, problem=problem)
