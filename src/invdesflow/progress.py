@@ -1,5 +1,6 @@
 """Progress bars on the terminal's error stream; silent where nobody watches."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -15,9 +16,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["shown_share", "track"]
+__all__ = ["shown_share", "tell", "track"]
 
 T = TypeVar("T")
+
+
+def tell(message: str) -> None:
+    """Print a line on the terminal's error stream."""
+    sys.stderr.write(message + "\n")
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:

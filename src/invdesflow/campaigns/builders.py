@@ -1,7 +1,7 @@
 """Builder of the `summary` collection."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from invdesflow.database.collection import Collection
 from invdesflow.database.documents import Document, content_hash
 from invdesflow.database.failures import driver_errors
 from invdesflow.database.summary import SummaryDocument
+from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.relaxation.entries import stored_entries, subsystem_names
@@ -29,6 +30,7 @@ class SummaryItem:
     relaxations: Mapping[str, RelaxationDocument]
     screenings: Mapping[str, Sequence[ScreeningDocument]]
     phonons: Mapping[str, Sequence[PhononDocument]]
+    couplings: Mapping[str, Sequence[ElectronPhononDocument]]
     entries: Sequence[HullEntry]
     digests: Mapping[str, str]
 
@@ -43,6 +45,7 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
         relaxations = self._states(RelaxationDocument, "subject.id")
         screenings = self._states(ScreeningDocument, "candidate_id")
         phonons = self._states(PhononDocument, "candidate_id")
+        couplings = self._states(ElectronPhononDocument, "candidate_id")
         hulls = self._states(RelaxationDocument, "chemical_system")
         hull_of_system: dict[str, list[Any]] = {}
         digests = {}
@@ -56,6 +59,7 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
                 "relaxations": relaxations.get(row["candidate_id"]),
                 "screenings": screenings.get(row["candidate_id"]),
                 "phonons": phonons.get(row["candidate_id"]),
+                "couplings": couplings.get(row["candidate_id"]),
                 "hull": hull_of_system[system],
                 "schema_version": SummaryDocument.current_schema_version,
             }
@@ -64,30 +68,26 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
 
     def gather(self, digests: dict[str, str]) -> Iterator[SummaryItem]:
         """Yield the stale candidates, those of one chemical system together."""
-        by_system: dict[str, list[CandidateDocument]] = defaultdict(list)
-        for candidate in self._documents(CandidateDocument, "candidate_id", digests):
-            by_system[candidate.chemical_system].append(candidate)
-        relaxations: dict[str, list[RelaxationDocument]] = defaultdict(list)
-        for relaxation in self._documents(RelaxationDocument, "subject.id", digests):
-            relaxations[relaxation.subject.id].append(relaxation)
-        screenings: dict[str, list[ScreeningDocument]] = defaultdict(list)
-        for screening in self._documents(ScreeningDocument, "candidate_id", digests):
-            screenings[screening.candidate_id].append(screening)
-        phonons: dict[str, list[PhononDocument]] = defaultdict(list)
-        for vibration in self._documents(PhononDocument, "candidate_id", digests):
-            phonons[vibration.candidate_id].append(vibration)
+        candidates = self._documents(CandidateDocument, "candidate_id", digests)
+        by_system = _by(candidates, lambda candidate: candidate.chemical_system)
+        relaxations = _by(self._documents(RelaxationDocument, "subject.id", digests), lambda found: found.subject.id)
+        screenings, phonons, couplings = (
+            _by(self._documents(model, "candidate_id", digests), lambda found: found.candidate_id)
+            for model in (ScreeningDocument, PhononDocument, ElectronPhononDocument)
+        )
         chosen = {key: best for key, found in relaxations.items() if (best := chosen_relaxation(found)) is not None}
-        for system, candidates in by_system.items():
+        for system, members in by_system.items():
             potentials = {
                 chosen[candidate.candidate_id].potential.digest
-                for candidate in candidates
+                for candidate in members
                 if candidate.candidate_id in chosen
             }
             yield SummaryItem(
-                candidates=candidates,
+                candidates=members,
                 relaxations=chosen,
                 screenings=screenings,
                 phonons=phonons,
+                couplings=couplings,
                 entries=[entry for digest in potentials for entry in stored_entries(self.database, [system], digest)],
                 digests=digests,
             )
@@ -110,6 +110,7 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
                     item.screenings.get(candidate.candidate_id, []),
                     None if relaxation is None else stability.get(relaxation.relaxation_id),
                     phonons=item.phonons.get(candidate.candidate_id, []),
+                    couplings=item.couplings.get(candidate.candidate_id, []),
                     sources_digest=item.digests[candidate.candidate_id],
                 )
             )
@@ -131,3 +132,11 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
     def _documents(self, model: type[Any], field: str, keys: Iterable[str]) -> Iterator[Any]:
         collection: Collection[Any] = self.database.collection(model)
         return collection.find_in(field, keys)
+
+
+def _by(documents: Iterable[Any], key: Callable[[Any], str]) -> dict[str, list[Any]]:
+    """Sort documents into lists by something that they say."""
+    lists: dict[str, list[Any]] = defaultdict(list)
+    for document in documents:
+        lists[key(document)].append(document)
+    return lists

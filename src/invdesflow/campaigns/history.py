@@ -1,12 +1,11 @@
 """Everything that the database knows of one candidate."""
 
-import re
-
 from pydantic import BaseModel, ConfigDict
 
 from invdesflow.database.database import Database
 from invdesflow.database.queries import CandidateFilter
 from invdesflow.database.summary import SummaryDocument
+from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import ConfigurationError
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.relaxation.documents import RelaxationDocument
@@ -28,6 +27,7 @@ class CandidateHistory(BaseModel):
     relaxations: list[RelaxationDocument]
     screenings: list[ScreeningDocument]
     phonons: list[PhononDocument]
+    couplings: list[ElectronPhononDocument]
 
 
 def candidate_history(database: Database, candidate_id: str) -> CandidateHistory:
@@ -46,18 +46,9 @@ def candidate_history(database: Database, candidate_id: str) -> CandidateHistory
         If no candidate, or more than one, begins like this.
     """
     candidates = database.collection(CandidateDocument)
-    found = [
-        row["candidate_id"]
-        for row in candidates.values({"candidate_id": {"$regex": "^" + re.escape(candidate_id)}}, ["candidate_id"])
-    ]
-    if not found:
+    identifier = candidates.unique_key(candidate_id)
+    if identifier is None:
         raise ConfigurationError(f"No candidate is called {candidate_id!r}.", "List them with: invdesflow query.")
-    if len(found) > 1 and candidate_id not in found:
-        raise ConfigurationError(
-            f"{len(found)} candidates begin with {candidate_id!r}.",
-            f"Name one of them: {', '.join(sorted(found)[:5])}.",
-        )
-    identifier = candidate_id if candidate_id in found else found[0]
     candidate = candidates.get(identifier)
     if candidate is None:
         raise ConfigurationError(f"The candidate {identifier} was removed just now.", "Ask again.")
@@ -68,6 +59,9 @@ def candidate_history(database: Database, candidate_id: str) -> CandidateHistory
         relaxations=list(database.collection(RelaxationDocument).find({"subject.id": identifier}, sort=oldest_first)),
         screenings=list(database.collection(ScreeningDocument).find({"candidate_id": identifier}, sort=oldest_first)),
         phonons=list(database.collection(PhononDocument).find({"candidate_id": identifier}, sort=oldest_first)),
+        couplings=list(
+            database.collection(ElectronPhononDocument).find({"candidate_id": identifier}, sort=oldest_first)
+        ),
     )
 
 

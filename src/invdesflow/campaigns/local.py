@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from jobflow import run_locally
+from jobflow import Flow, run_locally
 
+from invdesflow.campaigns.parallel import run_parallel
 from invdesflow.campaigns.recipes import Recipe
 from invdesflow.database.database import Database
 from invdesflow.errors import CampaignError
+from invdesflow.progress import tell
 
 __all__ = ["run_campaign"]
 
@@ -40,11 +42,15 @@ def run_campaign(database: Database, recipe: Recipe) -> int:
         directory.mkdir(parents=True, exist_ok=True)
         # The jobs find the database through the settings of their process, here as on a cluster's worker.
         os.environ["INVDESFLOW_STORES"] = str(database.path.resolve())
+        flow = recipe.maker.make(recipe.campaign, number)
+        if recipe.maker.parallel:
+            _run_at_once(flow, database)
+            return number
         store = database.job_store()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning, module="jobflow")  # jobflow's own use of monty
             run_locally(
-                recipe.maker.make(recipe.campaign, number),
+                flow,
                 store=store,
                 log=False,
                 create_folders=True,
@@ -54,6 +60,14 @@ def run_campaign(database: Database, recipe: Recipe) -> int:
             )
         store.close()
     return number
+
+
+def _run_at_once(flow: Flow, database: Database) -> None:
+    """Run a flow whose candidates may fail one by one; what failed is in their documents, and is told."""
+    settings = database.settings
+    workers = max(1, settings.workers // settings.espresso_ranks)
+    for failed in run_parallel(flow, database.path.resolve(), workers, tell):
+        tell(f"{failed.name}: {failed.error}")
 
 
 @contextmanager

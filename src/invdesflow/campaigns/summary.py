@@ -5,6 +5,8 @@ from typing import TypeVar
 
 from invdesflow.crystals.symmetry import space_group
 from invdesflow.database.summary import Stage, SummaryDocument
+from invdesflow.epw.documents import ElectronPhononDocument
+from invdesflow.espresso.protocols import protocol_names
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.relaxation.hull import Stability
@@ -32,6 +34,7 @@ def build_summary(
     stability: Stability | None,
     *,
     phonons: Sequence[PhononDocument],
+    couplings: Sequence[ElectronPhononDocument],
     sources_digest: str,
 ) -> SummaryDocument:
     """Flatten what is known of a candidate.
@@ -48,16 +51,20 @@ def build_summary(
         Formation energy and energy above the hull of that relaxation, against all entries of the database.
     phonons
         All its phonons; the latest of that relaxation count.
+    couplings
+        All its electron-phonon calculations; of those that ended, the most accurate counts, and of these the latest.
     sources_digest
         State of the sources.
     """
     screening, vibration = _latest(screenings, relaxation), _latest(phonons, relaxation)
+    coupling = _most_accurate(couplings)
     gate, reason = _rejection(candidate, relaxation, screening)
     crystal = _crystal_fields(candidate, relaxation)
     return SummaryDocument(
         **crystal,
         **_energy_fields(relaxation, stability),
         **_screening_fields(screening),
+        **_coupling_fields(coupling),
         dynamical_stability=None if vibration is None else vibration.status,
         candidate_id=candidate.candidate_id,
         reduced_formula=candidate.reduced_formula,
@@ -66,7 +73,7 @@ def build_summary(
         elements=candidate.elements,
         nelements=candidate.nelements,
         nsites=candidate.nsites,
-        stage=_stage(relaxation, screening),
+        stage=_stage(relaxation, screening, coupling),
         rejected=gate is not None,
         rejection_gate=gate,
         rejection_reason=reason,
@@ -89,7 +96,23 @@ def _latest(documents: Sequence[D], relaxation: RelaxationDocument | None) -> D 
     return max(of_relaxation, key=lambda found: (found.created_at, found.identifier), default=None)
 
 
-def _stage(relaxation: RelaxationDocument | None, screening: ScreeningDocument | None) -> Stage:
+def _most_accurate(couplings: Sequence[ElectronPhononDocument]) -> ElectronPhononDocument | None:
+    ended = [coupling for coupling in couplings if coupling.status not in ("running", "failed")]
+    accuracy = {name: rank for rank, name in enumerate(reversed(protocol_names()))}
+    return max(
+        ended,
+        key=lambda found: (accuracy.get(found.protocol, -1), found.updated_at, found.elph_id),
+        default=None,
+    )
+
+
+def _stage(
+    relaxation: RelaxationDocument | None,
+    screening: ScreeningDocument | None,
+    coupling: ElectronPhononDocument | None,
+) -> Stage:
+    if coupling is not None:
+        return "verified"
     if screening is not None:
         return "screened"
     return "relaxed" if relaxation is not None and relaxation.converged else "generated"
@@ -155,4 +178,17 @@ def _screening_fields(screening: ScreeningDocument | None) -> dict[str, object]:
         "superconductor_probability": screening.superconductor_probability,
         "predicted_formation_energy_ev_per_atom": screening.predicted_formation_energy_ev_per_atom,
         "core_hours": screening.core_hours,
+    }
+
+
+def _coupling_fields(coupling: ElectronPhononDocument | None) -> dict[str, object]:
+    if coupling is None:
+        return {}
+    return {
+        "elph_status": coupling.status,
+        "elph_protocol": coupling.protocol,
+        "elph_pressure_gpa": coupling.pressure_gpa,
+        "elph_lambda": coupling.lambda_,
+        "elph_omega_log_mev": coupling.omega_log_mev,
+        "elph_tc_k": coupling.tc_k("migdal_eliashberg"),
     }

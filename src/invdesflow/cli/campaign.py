@@ -1,5 +1,6 @@
 """`invdesflow discover`, `submit`, `recipe`: running campaigns."""
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,7 +45,9 @@ def discover(
         ranked = _ranking(database, parsed.campaign, limit)
         written = write_report(database, parsed.campaign, report_path)
         total = database.summary.count({"campaigns": parsed.campaign})
-        passed = database.summary.count({"campaigns": parsed.campaign, "rejected": False, "stage": "screened"})
+        passed = database.summary.count(
+            {"campaigns": parsed.campaign, "rejected": False, "stage": {"$in": ["screened", "verified"]}}
+        )
     if json:
         print_json(ranked)
     else:
@@ -109,9 +112,13 @@ def _account(stage: "StageRecord") -> str:
 
 
 def _ranking(database: "Database", campaign: str, limit: int) -> list[dict[str, Any]]:
-    """Return the screened candidates, those that passed first, each part by falling Tc."""
+    """Return the screened and the verified candidates, those that passed first, each part by falling Tc."""
     rows: list[dict[str, Any]] = []
     for rejected in (False, True):
-        found = database.candidates(campaign=campaign, stage="screened", rejected=rejected, limit=limit)
-        rows += [row_of(candidate) for candidate in found]
+        found = (
+            candidate
+            for candidate in database.candidates(campaign=campaign, rejected=rejected)
+            if candidate.stage in ("screened", "verified")
+        )
+        rows += [row_of(candidate) for candidate in islice(found, limit)]
     return rows[:limit]

@@ -1,6 +1,7 @@
 """A MongoDB collection that speaks in documents of one model."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -14,7 +15,7 @@ from pymongo.errors import BulkWriteError
 
 from invdesflow.database.documents import Document, utc_now
 from invdesflow.database.failures import driver_errors, write_problem
-from invdesflow.errors import DatabaseError
+from invdesflow.errors import ConfigurationError, DatabaseError
 from invdesflow.settings import one_line
 
 __all__ = ["Collection", "UpsertCounts", "write_behind"]
@@ -107,6 +108,26 @@ class Collection(Generic[D]):
         for chunk in grouper(identifiers, _ALTERNATIVES):
             found.update(row[key] for row in self.values({key: {"$in": list(chunk)}}, [key]))
         return found
+
+    def unique_key(self, beginning: str) -> str | None:
+        """Return the one key that is, or begins with, a text; None if there is none.
+
+        Raises
+        ------
+        ConfigurationError
+            If several begin so and none is the text itself.
+        """
+        key = self.model.key
+        pattern = {"$regex": "^" + re.escape(beginning)}
+        found = sorted(row[key] for row in self.values({key: pattern}, [key]))
+        if beginning in found:
+            return beginning
+        if len(found) > 1:
+            raise ConfigurationError(
+                f"{len(found)} keys in {self.model.collection} begin with {beginning!r}.",
+                f"Name one of them: {', '.join(found[:5])}.",
+            )
+        return found[0] if found else None
 
     def count(self, criteria: Mapping[str, Any] | None = None) -> int:
         """Count the documents that match."""

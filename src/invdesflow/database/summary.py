@@ -53,4 +53,12 @@ class SummaryDocument(Document):
     superconductor_probability: float | None = Field(None, description="predicted, of the class of superconductors")
     predicted_formation_energy_ev_per_atom: float | None = Field(None, description="of the formation-energy model")
     core_hours: float | None = Field(None, description="estimate for the electron-phonon calculation")
+    elph_status: str | None = Field(None, description="of the electron-phonon calculation that counts; none: no such")
+    elph_protocol: str | None = Field(None, description="its protocol")
+    elph_pressure_gpa: float | None = Field(None, description="its pressure")
+    elph_lambda: float | None = Field(None, description="coupling strength that it found")
+    elph_omega_log_mev: float | None = None
+    elph_tc_k: float | None = Field(
+        None, description="Tc that it found: Migdal-Eliashberg, isotropic, smallest mu*; none also below 0.01 K"
+    )
     sources_digest: str = Field(description="state of the source documents that this summary was built from")

@@ -1,0 +1,144 @@
+"""Running a flow on this machine with several of its jobs at a time.
+
+jobflow's own local manager runs one job after the other. Here every job that waits for nothing runs in a process of its
+own pool, so that the q-points of a phonon calculation share the machine.
+"""
+
+import json
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobflow import Flow, Job, OnMissing, Response
+from jobflow.core.flow import get_flow
+from monty.json import MontyDecoder, MontyEncoder
+
+from invdesflow.database import Database
+
+__all__ = ["FailedJob", "run_parallel"]
+
+_Text = str
+_STORE_INPUTS = "store_inputs"  # jobflow's own, where a job was replaced by a flow
+_PRELOADED = ["invdesflow.campaigns.flows", "invdesflow.epw.flows"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job that raised."""
+
+    name: str
+    error: BaseException
+
+
+@dataclass
+class _Waiting:
+    job: Job
+    parents: set[str]
+    owners: tuple[str, ...]
+
+
+@dataclass
+class _Schedule:
+    """Which jobs may start; a job that was replaced is done when all that replaces it is done."""
+
+    waiting: list[_Waiting] = field(default_factory=list)
+    unfinished: Counter[str] = field(default_factory=Counter)
+    blocked: set[str] = field(default_factory=set)
+
+    def add(self, flow: Flow, owners: tuple[str, ...] = ()) -> None:
+        for job, parents in flow.iterflow():
+            self.waiting.append(_Waiting(job, set(parents), owners))
+            self.unfinished.update((job.uuid, *owners))
+
+    def ready(self) -> Iterator[_Waiting]:
+        """Take out the jobs that may start; drop those that can never start."""
+        for entry in list(self.waiting):
+            lost = entry.parents & self.blocked
+            if lost and entry.job.config.on_missing_references == OnMissing.ERROR:
+                self.waiting.remove(entry)
+                self.block(entry)
+            elif not any(self.unfinished[parent] for parent in entry.parents - lost):
+                self.waiting.remove(entry)
+                yield entry
+
+    def finish(self, entry: _Waiting) -> None:
+        self.unfinished.subtract((entry.job.uuid, *entry.owners))
+
+    def block(self, entry: _Waiting) -> None:
+        """Keep what depends on a job, or on the job that it is a part of, from starting."""
+        self.blocked.update((entry.job.uuid, *entry.owners))
+
+
+def run_parallel(
+    flow: Flow | Job, stores: Path, workers: int, report: Callable[[str], None] = lambda _: None
+) -> list[FailedJob]:
+    """Run the jobs of a flow, as many at a time as there are workers.
+
+    Parameters
+    ----------
+    flow
+        What to run. Jobs may replace themselves by other flows.
+    stores
+        The store file; every worker process opens the database by itself.
+    workers
+        Jobs at a time.
+    report
+        Told, in a few words, which job ended.
+
+    Returns
+    -------
+    list[FailedJob]
+        Jobs that raised. What depends on them was not run, all else was.
+    """
+    schedule = _Schedule()
+    schedule.add(get_flow(flow))
+    failed: list[FailedJob] = []
+    running: dict[Future[_Text], _Waiting] = {}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        while True:
+            running |= {pool.submit(_run_job, _encode(entry.job), stores): entry for entry in schedule.ready()}
+            if not running:
+                return failed
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                entry = running.pop(future)
+                error = future.exception()
+                if entry.job.name != _STORE_INPUTS:
+                    report(f"{entry.job.name}: {'failed' if error else 'done'}")
+                if error is not None:
+                    failed.append(FailedJob(entry.job.name, error))
+                    schedule.block(entry)
+                    continue
+                diversions, stop_children = _decode(future.result())
+                for diversion in diversions:
+                    schedule.add(diversion, (entry.job.uuid, *entry.owners))
+                schedule.finish(entry)
+                if stop_children:
+                    schedule.block(entry)
+
+
+def _run_job(encoded: _Text, stores: Path) -> _Text:
+    """Run one job in a worker process; return what it wants to be run next."""
+    job = _decode(encoded)
+    with Database(stores) as database:
+        store = database.job_store()
+        store.connect()
+        try:
+            response: Response[Any] = job.run(store=store)
+        finally:
+            store.close()
+    diversions = [flow for flow in (response.replace, response.detour, response.addition) if flow is not None]
+    return _encode((diversions, bool(response.stop_children or response.stop_jobflow)))
+
+
+def _encode(value: object) -> _Text:
+    return json.dumps(value, cls=MontyEncoder)
+
+
+def _decode(text: _Text) -> Any:
+    return json.loads(text, cls=MontyDecoder)

@@ -1,0 +1,70 @@
+"""Verifying one crystal on this machine."""
+
+import os
+from collections.abc import Callable
+
+from invdesflow.campaigns.builders import SummaryBuilder
+from invdesflow.campaigns.parallel import run_parallel
+from invdesflow.campaigns.subjects import Subject
+from invdesflow.database import Database
+from invdesflow.epw.documents import ElectronPhononDocument
+from invdesflow.epw.flows import ElectronPhononMaker
+from invdesflow.errors import CampaignError, InvDesFlowError
+from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.meshes import primitive_for_espresso
+
+__all__ = ["verify"]
+
+
+def verify(
+    database: Database,
+    subject: Subject,
+    calculation: Calculation,
+    *,
+    workers: int,
+    again: bool = False,
+    report: Callable[[str], None] = lambda _: None,
+) -> ElectronPhononDocument:
+    """Calculate the electron-phonon coupling of a crystal, or return what is known of it.
+
+    Every step is kept as it ends, so that after Ctrl-C, a kill or a failure the same call goes on where it was.
+
+    Parameters
+    ----------
+    database
+        The database.
+    subject
+        The crystal.
+    calculation
+        Accuracy, pseudopotentials, pressure.
+    workers
+        Steps at a time.
+    again
+        Put the result together again although there is one. Steps whose files are there are not repeated.
+    report
+        Told what happens.
+
+    Raises
+    ------
+    InvDesFlowError
+        What a step raised.
+    """
+    elph_id = calculation.identifier("elph", primitive_for_espresso(subject.structure))
+    collection = database.collection(ElectronPhononDocument)
+    known = collection.get(elph_id)
+    if known is None or known.status in ("running", "failed") or again:
+        os.environ["INVDESFLOW_STORES"] = str(database.path.resolve())  # the jobs read the settings of their process
+        flow = ElectronPhononMaker(calculation).make(subject.structure, subject.candidate_id)
+        failed = run_parallel(flow, database.path.resolve(), workers, report)
+        for job in failed:
+            raise job.error if isinstance(job.error, InvDesFlowError) else _unexpected(job.name, job.error)
+        known = collection.get(elph_id)
+        SummaryBuilder().run_here(database)
+    if known is None:
+        raise CampaignError(f"The calculation ended without its document {elph_id}.", "Repeat the command.")
+    return known
+
+
+def _unexpected(name: str, error: BaseException) -> CampaignError:
+    first_line = str(error).partition("\n")[0]
+    return CampaignError(f"{name} broke off: {type(error).__name__}: {first_line}", "Repeat the command.")
