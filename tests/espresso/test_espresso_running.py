@@ -13,8 +13,9 @@ import pytest
 from aluminium import energy_ry, needs_pw, pw_input
 
 from invdesflow.errors import ConfigurationError, EspressoError
+from invdesflow.espresso.processes import stop_programs
 from invdesflow.espresso.run_folder import task_folder
-from invdesflow.espresso.running import RunRecord, run_program, stop_programs
+from invdesflow.espresso.running import RunRecord, run_program
 from invdesflow.settings import Settings
 
 needs_mpirun = pytest.mark.skipif(shutil.which("mpirun") is None, reason="mpirun is not installed")
@@ -202,6 +203,15 @@ def test_a_launcher_that_refuses_is_named(tmp_path, monkeypatch):
     settings = Settings(espresso_ranks=2, espresso_launcher="mpirun -np {ranks}")
     record = run_program("pw.x", write_input(tmp_path, pw_input()), settings=settings)
     assert record.failure.name == "launcher_refused"
+
+
+@needs_pw
+def test_a_launcher_that_is_not_there_is_named(tmp_path):
+    record = run_program(
+        "pw.x", write_input(tmp_path, pw_input()), settings=Settings(espresso_launcher="no-such-launcher -n {ranks}")
+    )
+    assert record.failure.name == "program_not_started"
+    assert "no-such-launcher: No such file or directory" in record.failure.detail
 
 
 @needs_pw

@@ -76,7 +76,7 @@ class FrozenWindowHandler(FailureHandler):
 
     failures = ("frozen_window_too_large",)
     cure = "`dis_froz_max` just below the first band too many at the k-point that Wannier90 names"
-    max_num_corrections = 5
+    max_num_corrections = 8
 
     def act(self, folder: Path, attempt: Attempt) -> list[str]:
         """Narrow the frozen window."""

@@ -7,11 +7,7 @@ not used here, so that several threads may run programs at the same time in diff
 import copy
 import errno
 import logging
-import os
 import shutil
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,21 +17,19 @@ from custodian.custodian import Custodian, CustodianError, ErrorHandler, Job
 from pydantic import BaseModel, ConfigDict, Field
 
 from invdesflow.errors import EspressoError
-from invdesflow.espresso import guard
 from invdesflow.espresso.attempts import Attempt, cpu_seconds, write_attempt
 from invdesflow.espresso.failures import CRASH_FILE, Failure, default_input, default_output, diagnose, error_name
 from invdesflow.espresso.input_files import validate_pw_input
+from invdesflow.espresso.processes import run_guarded
 from invdesflow.espresso.programs import Program, banner_version, command_line, ranks_of
 from invdesflow.settings import Settings, get_settings
 
-__all__ = ["Correction", "RunRecord", "run_program", "stop_programs"]
+__all__ = ["Correction", "RunRecord", "run_program"]
 
 _log = logging.getLogger("custodian")
 _log.addHandler(logging.NullHandler())  # corrections are in the record; without a handler they would go to the terminal
 
 _HEAD_AND_TAIL_BYTES = 8192
-_processes: set[subprocess.Popen[bytes]] = set()
-_processes_lock = threading.Lock()
 
 
 class Correction(BaseModel):
@@ -144,13 +138,6 @@ def run_program(
     return _record(job, custodian.run_log[-1]["corrections"])
 
 
-def stop_programs() -> None:
-    """End every program that threads of this process are running; their records say that they were killed."""
-    with _processes_lock:
-        for process in _processes:
-            process.terminate()
-
-
 class _ProgramJob(Job):
     """One program in custodian's form; it waits in `run`, so that handlers find the return code in the folder."""
 
@@ -173,7 +160,7 @@ class _ProgramJob(Job):
             self._set_aside(folder, number - 1)
         (folder / CRASH_FILE).unlink(missing_ok=True)
         started = time.monotonic()
-        return_code = _run_guarded(self.command, folder, self.output_name)
+        return_code = run_guarded(self.command, folder, self.output_name, error_name(self.output_name))
         wall_time = time.monotonic() - started
         head, tail = _head_and_tail(folder / self.output_name)
         attempt = Attempt(
@@ -203,26 +190,6 @@ class _ProgramJob(Job):
     def _set_aside(self, folder: Path, number: int) -> None:
         for name in (self.output_name, error_name(self.output_name)):
             (folder / name).replace(folder / f"{name}.{number}")
-
-
-def _run_guarded(command: list[str], directory: Path, output: str) -> int:
-    guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), *command]
-    with (directory / output).open("wb") as out, (directory / error_name(output)).open("wb") as err:
-        process = subprocess.Popen(  # noqa: S603 (the command comes from our settings)
-            guarded, cwd=directory, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
-        )
-        with _processes_lock:
-            _processes.add(process)
-        try:
-            return_code = process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-        finally:
-            with _processes_lock:
-                _processes.discard(process)
-    return return_code if return_code >= 0 else 128 - return_code
 
 
 def _head_and_tail(path: Path) -> tuple[str, str]:
