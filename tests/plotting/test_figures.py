@@ -1,5 +1,3 @@
-import importlib.util
-
 import pytest
 from synthetic_campaign import campaign, summaries_and_structures
 
@@ -224,11 +222,19 @@ def test_static_export_without_kaleido_says_what_to_install(summaries, tmp_path,
     assert not (tmp_path / "figures").exists()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("kaleido") is None, reason="kaleido is not installed")
 @pytest.mark.slow
-def test_static_export(summaries, tmp_path):
+def test_static_export(summaries, tmp_path, browser):
     write_figure(tc_vs_hull_figure(summaries), tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_static_export_without_a_browser_says_what_to_install(summaries, tmp_path, monkeypatch):
+    pytest.importorskip("kaleido")
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "none"))
+    with pytest.raises(ConfigurationError, match="Chrome") as raised:
+        write_figure(tc_vs_hull_figure(summaries), tmp_path / "figure.png")
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "figure.png").exists()
 
 
 def test_unknown_suffix_is_refused(summaries, tmp_path):

@@ -71,5 +71,11 @@ def _static(figure: go.Figure, file_format: str, width: int, height: int | None)
         return bytes(figure.to_image(format=file_format, width=width, height=height, scale=2))
     except (RuntimeError, ValueError) as error:
         raise ConfigurationError(
-            f"kaleido could not draw the figure: {str(error).splitlines()[0]}", "Install Chrome, or write .html."
+            f"kaleido could not draw the figure: {_first_line(error)}.", "Install Chrome or Chromium, or write .html."
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an error says first; those of kaleido have several arguments and begin with empty lines."""
+    lines = [line.strip() for part in error.args for line in str(part).splitlines()]
+    return next((line.rstrip(".") for line in lines if line), type(error).__name__)
