@@ -13,9 +13,11 @@ from invdesflow.cli import (
     generator,
     importing,
     models,
+    plot,
     pseudos,
     report,
     superconductors,
+    verify,
 )
 from invdesflow.errors import InvDesFlowError
 
@@ -34,6 +36,8 @@ campaign.add_commands(app)
 candidates.add_commands(app)
 importing.add_commands(app)
 eliashberg.add_commands(app)
+plot.add_commands(app)
+verify.add_commands(app)
 app.add_typer(report.app, name="report")
 app.add_typer(database.app, name="db")
 app.add_typer(superconductors.app, name="superconductors")
