@@ -150,6 +150,17 @@ def test_gap_distributions_begin_at_their_temperatures(arrays):
     assert figure.layout.shapes[0].x0 == synthetic.TC
 
 
+def test_distributions_keep_what_lies_between_their_gaps_and_end_on_the_paper():
+    gap = np.arange(10.0)
+    density = np.array([0, 0, 1.0, 0, 0, 0, 0.5, 0, 0, 0])
+    figure = gap_figure([], {"gap_3": gap, "gap_density_3": density})
+    (trace,) = figure.data
+    assert list(trace.y) == [1, 1, 2, 3, 4, 5, 6, 7, 7]
+    offsets = np.asarray(trace.x) - 3.0
+    np.testing.assert_array_equal(offsets > 0, [0, 0, 1, 0, 0, 0, 1, 0, 0])
+    assert figure.layout.xaxis.range[1] > max(trace.x)
+
+
 def test_temperatures_are_sorted_as_numbers():
     found = gap_distributions(
         {f"{name}_{t}": np.ones(2) for t in ("10.5", "9", "1e+02") for name in ("gap", "gap_density")}

@@ -70,7 +70,8 @@ def gap_figure(gaps: Sequence[GapOutput], arrays: Mapping[str, NDArray[Any]], tc
     if tc_k is not None:
         figure.add_vline(x=tc_k, line={"color": GREY, "dash": "dot", "width": 1}, annotation_text="T<sub>c</sub>")
     highest = max([0.0, *(gap.gap_max_mev for gap in found if gap.gap_max_mev is not None)])
-    figure.update_xaxes(title_text="temperature (K)", range=[0.0, 1.08 * max([*temperatures, tc_k or 0.0]) + width / 2])
+    end = max([*(temperature + width for temperature in distributions), *temperatures, tc_k or 0.0])
+    figure.update_xaxes(title_text="temperature (K)", range=[0.0, 1.05 * end])
     figure.update_yaxes(title_text="Δ (meV)", range=[-0.03 * highest, 1.15 * highest] if highest else None)
     figure.update_layout(template=TEMPLATE, height=420)
     return figure
@@ -79,8 +80,9 @@ def gap_figure(gaps: Sequence[GapOutput], arrays: Mapping[str, NDArray[Any]], tc
 def _distribution(
     temperature_k: float, gap_mev: NDArray[np.float64], extent_k: NDArray[np.float64], *, first: bool
 ) -> go.Scatter:
-    visible = extent_k > _VISIBLE * extent_k.max()
-    gaps, extents = gap_mev[visible], extent_k[visible]
+    (visible,) = np.nonzero(extent_k > _VISIBLE * extent_k.max())
+    around = slice(max(visible[0] - 1, 0), visible[-1] + 2)  # what lies between two gaps belongs to it
+    gaps, extents = gap_mev[around], extent_k[around]
     return go.Scatter(
         x=np.concatenate([[temperature_k], temperature_k + extents, [temperature_k]]),
         y=np.concatenate([gaps[:1], gaps, gaps[-1:]]),
