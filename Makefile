@@ -7,7 +7,7 @@ CONSTRAINTS := --constraint constraints.txt
 # One thread per process: small crystals are about twice as fast that way, and parallelism comes from processes.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help discover test lint generated docs clean
+.PHONY: help discover test lint generated docs clean espresso
 help:
 	@echo "make discover   set up, run flows/discovery.yaml on the local database, print the ranked table and the report's path"
 	@echo "make test       set up everything and run the tests"
@@ -18,7 +18,7 @@ help:
 discover: $(VENV)/.run-installed
 	$(BIN)/invdesflow discover flows/discovery.yaml
 
-test: $(VENV)/.all-installed
+test: $(VENV)/.all-installed espresso
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
 
 lint: $(VENV)/.all-installed
@@ -31,10 +31,22 @@ lint: $(VENV)/.all-installed
 generated: $(VENV)/.all-installed
 	$(BIN)/invdesflow db schemas
 	$(BIN)/invdesflow recipe schemas
+	$(BIN)/python -m invdesflow.epw.failure_page docs/explanation/espresso-errors.md
 	$(BIN)/python -m typer invdesflow.cli.main utils docs --name invdesflow --title Commands --output docs/reference/commands.md
 
 docs: $(VENV)/.all-installed
 	$(BIN)/mkdocs build --strict
+
+# Programs for the slow tests: installed where we may, and where we may not, those tests say that they are skipped.
+ESPRESSO := quantum-espresso quantum-espresso-data wannier90 libopenblas0-serial
+espresso:
+	@if command -v pw.x >/dev/null && command -v epw.x >/dev/null && command -v wannier90.x >/dev/null && [ -d /usr/share/espresso/pseudo ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Quantum ESPRESSO ..."; \
+	  { apt-get install -qq --yes --no-install-recommends $(ESPRESSO) || \
+	    { apt-get update -qq && apt-get install -qq --yes --no-install-recommends $(ESPRESSO); }; } >/dev/null || \
+	  echo "Quantum ESPRESSO cannot be installed; tests that need it are skipped."; \
+	else echo "Tests that need Quantum ESPRESSO are skipped: sudo apt-get install $(ESPRESSO)"; fi
 
 clean:
 	rm -rf $(VENV) site build dist

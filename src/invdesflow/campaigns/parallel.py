@@ -4,11 +4,16 @@ jobflow's own local manager runs one job after the other. Here every job that wa
 own pool, so that the q-points of a phonon calculation share the machine.
 """
 
+import ctypes
 import json
 import multiprocessing
+import os
+import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +23,13 @@ from jobflow.core.flow import get_flow
 from monty.json import MontyDecoder, MontyEncoder
 
 from invdesflow.database import Database
+from invdesflow.errors import CampaignError
 
 __all__ = ["FailedJob", "run_parallel"]
 
 _Text = str
 _STORE_INPUTS = "store_inputs"  # jobflow's own, where a job was replaced by a flow
-_PRELOADED = ["invdesflow.campaigns.flows", "invdesflow.epw.flows"]
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,33 +99,61 @@ def run_parallel(
     -------
     list[FailedJob]
         Jobs that raised. What depends on them was not run, all else was.
+
+    Raises
+    ------
+    CampaignError
+        If a worker process was killed, which ends the others, too.
     """
     schedule = _Schedule()
     schedule.add(get_flow(flow))
     failed: list[FailedJob] = []
     running: dict[Future[_Text], _Waiting] = {}
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        while True:
-            running |= {pool.submit(_run_job, _encode(entry.job), stores): entry for entry in schedule.ready()}
-            if not running:
-                return failed
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                entry = running.pop(future)
-                error = future.exception()
-                if entry.job.name != _STORE_INPUTS:
-                    report(f"{entry.job.name}: {'failed' if error else 'done'}")
-                if error is not None:
-                    failed.append(FailedJob(entry.job.name, error))
-                    schedule.block(entry)
-                    continue
-                diversions, stop_children = _decode(future.result())
-                for diversion in diversions:
-                    schedule.add(diversion, (entry.job.uuid, *entry.owners))
-                schedule.finish(entry)
-                if stop_children:
-                    schedule.block(entry)
+    context = multiprocessing.get_context("spawn")  # a fork of this process would share its connections
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)) as pool:
+        try:
+            while True:
+                running |= {pool.submit(_run_job, _encode(entry.job), stores): entry for entry in schedule.ready()}
+                if not running:
+                    return failed
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    entry = running.pop(future)
+                    failed += _settle(schedule, entry, future)
+                    if entry.job.name != _STORE_INPUTS:
+                        report(f"{entry.job.name}: {'failed' if future.exception() else 'done'}")
+        except BrokenProcessPool:
+            raise CampaignError(
+                "A process that ran a step was killed.", "See whether the memory suffices; the same command continues."
+            ) from None
+        except BaseException:
+            for worker in multiprocessing.active_children():  # else leaving would wait for what they run
+                worker.terminate()
+            raise
+
+
+def _settle(schedule: _Schedule, entry: _Waiting, future: "Future[_Text]") -> list[FailedJob]:
+    """Take in what came of a job; return it if it failed."""
+    error = future.exception()
+    if isinstance(error, BrokenProcessPool):
+        raise error
+    if error is not None:
+        schedule.block(entry)
+        return [FailedJob(entry.job.name, error)]
+    diversions, stop_children = _decode(future.result())
+    for diversion in diversions:
+        schedule.add(diversion, (entry.job.uuid, *entry.owners))
+    schedule.finish(entry)
+    if stop_children:
+        schedule.block(entry)
+    return []
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when its parent ends, however that happens; the program that it runs then ends, too."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before we could ask
+        sys.exit(1)
 
 
 def _run_job(encoded: _Text, stores: Path) -> _Text:

@@ -86,7 +86,7 @@ class Meshes:
             k_wannier=_times(q, protocol.wannier_k_multiple),
             fine=tuple(fine),
             k_dos=dos,
-            q_dos=dos,
+            q_dos=mesh_of_spacing(structure, 2.0 * protocol.dos_spacing),  # phonons have no Fermi surface
         )
 
 

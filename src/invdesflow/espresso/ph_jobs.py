@@ -27,6 +27,7 @@ __all__ = ["PHONON_DOS", "PHONON_FREQUENCIES", "ForceConstantsMaker", "PhMaker",
 
 PHONON_FREQUENCIES = "frequencies"
 PHONON_DOS = "dos"
+_DOS_STEP_CM1 = 2.0
 _SUPERFLUOUS = (
     SAVE,
     f"out/{PREFIX}.wfc*",
@@ -158,7 +159,7 @@ class ForceConstantsMaker(SettingsMaker):
         mesh = Meshes.of(structure, protocol).q_dos
         divisions = {f"nk{axis}": n for axis, n in enumerate(mesh, start=1)}
         inside = self._interpolate(
-            structure, collected, "density of states", {"dos": True, "fldos": PHONON_DOS, "deltaE": 1.0, **divisions}
+            structure, collected, "density of states", {"dos": True, "fldos": PHONON_DOS, "deltaE": _DOS_STEP_CM1, **divisions}
         )
         on_path = read_frequencies(task_path(along.task_id) / PHONON_FREQUENCIES).values
         in_zone = read_frequencies(task_path(inside.task_id) / PHONON_FREQUENCIES)
@@ -244,9 +245,12 @@ class PhononMaker(SettingsMaker):
     def of_q_points(self, static: PwOutput, q_points: QPointsOutput) -> Response[PhononOutput]:
         """Replace this job by one for each q-point and one that collects them."""
         maker = PhMaker(self.calculation)
-        each = [maker.make(static, number) for number in range(1, len(q_points.q_points) + 1)]
-        for number, one in enumerate(each, start=1):
-            one.name = f"phonons at q-point {number} of {len(each)}"
+        total = len(q_points.q_points)
+        each = []
+        for number in range(total, 0, -1):  # ph.x lists the symmetric ones first, and the long ones should begin first
+            one = maker.make(static, number)
+            one.name = f"phonons at q-point {number} of {total}"
+            each.append(one)
         collecting = ForceConstantsMaker(self.calculation).make(static, q_points, [one.output for one in each])
         return Response(replace=Flow([*each, collecting], output=collecting.output, name=self.name))
 
@@ -271,7 +275,7 @@ def run_ph(
 
     text = ph_input(Meshes.of(structure, protocol).q, {"tr2_ph": protocol.tr2_ph, **parameters})
     task = Task(step, "ph.x", text, structure, calculation.pseudopotentials(structure), (static.task_id,))
-    return perform(task, calculation, read, Way(take_states, ph_handlers(), superfluous, frozenset({"incomplete"})))
+    return perform(task, calculation, read, Way(take_states, ph_handlers(), superfluous))
 
 
 def imaginary_modes(
