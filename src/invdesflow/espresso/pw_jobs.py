@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from jobflow import job
-from numpy.typing import ArrayLike
 from pymatgen.core import Structure
 
 from invdesflow.espresso.calculation import Calculation
@@ -186,27 +185,42 @@ class PwNscfMaker(SettingsMaker):
         EspressoError
             If it failed.
         """
-        document = self.run(static, k_points, n_bands)
-        return _output(document, static.structure)
+        return self.run(static, explicit_k_points_card(k_points), {"nbnd": n_bands})
 
-    def run(self, static: PwOutput, k_points: ArrayLike, n_bands: int) -> EspressoTaskDocument:
-        """Run pw.x within a job."""
-        groups = pw_groups(self.calculation, self.mode, system={"nbnd": n_bands})
+    def run(self, static: PwOutput, k_points_card: str, system: Mapping[str, Any]) -> PwOutput:
+        """Run pw.x within a job.
+
+        Parameters
+        ----------
+        static
+            The run whose density is taken.
+        k_points_card
+            The card ``K_POINTS``.
+        system
+            What the namelist has beside that of all runs.
+
+        Raises
+        ------
+        EspressoError
+            If it failed.
+        """
+        groups = pw_groups(self.calculation, self.mode, system=system)
         density = task_path(static.task_id)
 
         def take_density(path: Path) -> None:
             link_files(density / SAVE, path / SAVE, ["charge-density.*"])
             shutil.copy(density / XML, path / SAVE)  # pw.x writes it again, with the new bands
 
-        return run_pw(
+        document = run_pw(
             self.calculation,
             self.name,
             static.structure,
             groups,
-            k_points_card=explicit_k_points_card(k_points),
+            k_points_card=k_points_card,
             parents=(static.task_id,),
             prepare=take_density,
         )
+        return _output(document, static.structure)
 
 
 def pw_groups(
