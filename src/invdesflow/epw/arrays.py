@@ -1,16 +1,20 @@
 """The arrays of a calculation in one compressed block, as it lies in GridFS."""
 
+import zlib
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
+from numpy.lib.format import read_array
 from numpy.typing import NDArray
 
 from invdesflow.errors import DatabaseError
 
 __all__ = ["pack_arrays", "unpack_arrays"]
+
+_DAMAGE = (BadZipFile, EOFError, OSError, RuntimeError, ValueError, zlib.error)
 
 
 def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -29,7 +33,11 @@ def unpack_arrays(content: bytes) -> dict[str, NDArray[Any]]:
         If it is something else.
     """
     try:
-        with np.load(BytesIO(content), allow_pickle=False) as packed:
-            return {name: packed[name] for name in packed.files}
-    except (ValueError, OSError, BadZipFile) as error:
+        with ZipFile(BytesIO(content)) as packed:
+            return {name.removesuffix(".npy"): _array(packed.read(name)) for name in packed.namelist()}
+    except _DAMAGE as error:
         raise DatabaseError("The arrays of the calculation are damaged.", "Repeat it with --again.") from error
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    return np.asarray(read_array(BytesIO(content), allow_pickle=False))
