@@ -112,6 +112,21 @@ def test_dots_are_the_couplings_at_their_phonons(arrays):
     np.testing.assert_allclose(np.asarray(dots.marker.color)[at_x], synthetic.LAMBDA)
 
 
+def test_couplings_that_diverge_near_gamma_do_not_set_the_scale(arrays):
+    couplings = arrays["path_lambda"].copy()
+    couplings[2, 0] = 50.0  # acoustic and close to Gamma
+    couplings[30, 4] = 1.1  # far from it
+    dots = named(phonon_bands_figure(arrays | {"path_lambda": couplings}, synthetic.STRUCTURE), "λ<sub>qν</sub>")  # noqa: RUF001
+    assert max(dots.marker.color) == 50.0  # the value itself is told on hovering
+    assert max(dots.marker.size) == dots.marker.cmax == 1.1
+    assert dots.marker.colorbar.ticktext == ("0", "0.55", "≥ 1.1")
+    optical = arrays["path_lambda"].copy()
+    optical[2, 4] = 50.0
+    dots = named(phonon_bands_figure(arrays | {"path_lambda": optical}, synthetic.STRUCTURE), "λ<sub>qν</sub>")  # noqa: RUF001
+    assert max(dots.marker.size) == 50.0
+    assert dots.marker.colorbar.ticktext[-1] == "50"
+
+
 def test_without_couplings_there_are_only_lines(arrays):
     plain = {name: value for name, value in arrays.items() if name != "path_lambda"}
     figure = phonon_bands_figure(plain, synthetic.STRUCTURE)

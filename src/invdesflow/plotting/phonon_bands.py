@@ -19,6 +19,8 @@ _MEV = MEV_PER_UNIT["cm-1"]
 _LAMBDA = "λ<sub>qν</sub>"  # noqa: RUF001 - the Greek letter is meant
 _LARGEST_DOT = 14.0  # pixels
 _SCALE = [[0.0, PALE_ORANGE], [1.0, "#a3330c"]]
+_NEAR_GAMMA = 0.25  # of the way to the farthest point of the path
+_ACOUSTIC_BRANCHES = 3
 _MARGIN = 0.05
 _NOISE = 0.005  # imaginary energies of this share of the highest one, at Gamma, are not worth a remark
 _COLOURS = (BLUE, ORANGE, GREEN, "#8b5a9c", "#b5484d", "#3d9a9a")
@@ -30,8 +32,9 @@ def phonon_bands_figure(arrays: Mapping[str, NDArray[Any]], structure: Structure
     Parameters
     ----------
     arrays
-        ``phonon_frequencies_cm1``, ``phonon_distances``, ``phonon_dos_cm1``, ``phonon_dos``, ``phonon_dos_by_atom`` and
-        the labels of the path, as `invdesflow.epw.result_arrays` describes them; ``path_lambda`` may be missing.
+        ``phonon_q_points``, ``phonon_frequencies_cm1``, ``phonon_distances``, ``phonon_dos_cm1``, ``phonon_dos``,
+        ``phonon_dos_by_atom`` and the labels of the path, as `invdesflow.epw.result_arrays` describes them;
+        ``path_lambda`` may be missing.
     structure
         The crystal, its atoms in the order of the density of states.
 
@@ -39,7 +42,8 @@ def phonon_bands_figure(arrays: Mapping[str, NDArray[Any]], structure: Structure
     -------
     plotly.graph_objects.Figure
         Energies in meV, imaginary ones below zero. The bands; a dot for every phonon that couples, whose area and
-        colour are its lambda; and the density of states of each element, and of all where there are several.
+        colour are its lambda, up to the largest one outside the acoustic branches near Gamma; and the density of
+        states of each element, and of all where there are several.
     """
     path = WaveVectorPath.of(arrays, "phonon")
     bands_mev = arrays["phonon_frequencies_cm1"] * _MEV
@@ -58,7 +62,8 @@ def phonon_bands_figure(arrays: Mapping[str, NDArray[Any]], structure: Structure
         col=1,
     )
     if "path_lambda" in arrays:
-        _add_couplings(figure, path, bands_mev, arrays["path_lambda"])
+        near_gamma = _near_gamma(arrays["phonon_q_points"], structure)
+        _add_couplings(figure, path, bands_mev, arrays["path_lambda"], near_gamma)
     _add_densities(figure, arrays, structure)
     path.label(figure, row=1, col=1)
     lowest, highest = min(bands_mev.min(), 0.0), bands_mev.max()
@@ -95,30 +100,51 @@ def dos_by_element(by_atom: NDArray[np.float64], structure: Structure) -> dict[s
     return densities
 
 
+def _near_gamma(q_points: NDArray[np.float64], structure: Structure) -> NDArray[np.bool_]:
+    """Tell which points of a path are close to the centre of the Brillouin zone; shape (nq,)."""
+    lengths = np.linalg.norm((q_points - q_points.round()) @ structure.lattice.reciprocal_lattice.matrix, axis=1)
+    return np.asarray(lengths < _NEAR_GAMMA * lengths.max())
+
+
 def _add_couplings(
-    figure: go.Figure, path: WaveVectorPath, bands_mev: NDArray[np.float64], couplings: NDArray[np.float64]
+    figure: go.Figure,
+    path: WaveVectorPath,
+    bands_mev: NDArray[np.float64],
+    couplings: NDArray[np.float64],
+    near_gamma: NDArray[np.bool_],
 ) -> None:
     couples = np.isfinite(couplings) & (couplings > 0.0)
     if not couples.any():
         return
     values = couplings[couples]
+    # Those of the acoustic branches grow without limit towards Gamma, as 1/q, and would hide all others.
+    acoustic = near_gamma[:, None] & (np.arange(couplings.shape[1]) < _ACOUSTIC_BRANCHES)
+    full_scale = couplings[couples & ~acoustic].max(initial=0.0) or values.max()
+    beyond = "≥ " if values.max() > full_scale else ""
     figure.add_scatter(
         x=np.broadcast_to(path.distances[:, None], couplings.shape)[couples],
         y=bands_mev[couples],
         name=_LAMBDA,
         mode="markers",
         marker={
-            "size": values,
+            "size": values.clip(max=full_scale),
             "sizemode": "area",
-            "sizeref": values.max() / _LARGEST_DOT**2,
+            "sizeref": full_scale / _LARGEST_DOT**2,
             "sizemin": 0.5,
             "color": values,
             "colorscale": _SCALE,
             "cmin": 0.0,
-            "cmax": values.max(),
+            "cmax": full_scale,
             "opacity": 0.85,
             "line": {"width": 0},
-            "colorbar": {"title": {"text": f"{_LAMBDA}<br>&nbsp;"}, "thickness": 12, "len": 0.8, "outlinewidth": 0},
+            "colorbar": {
+                "title": {"text": f"{_LAMBDA}<br>&nbsp;"},
+                "tickvals": [0.0, full_scale / 2, full_scale],
+                "ticktext": ["0", f"{full_scale / 2:.2g}", f"{beyond}{full_scale:.2g}"],
+                "thickness": 12,
+                "len": 0.8,
+                "outlinewidth": 0,
+            },
         },
         showlegend=False,
         hovertemplate=f"%{{y:.2f}} meV<br>{_LAMBDA} %{{marker.color:.3f}}<extra></extra>",
