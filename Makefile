@@ -6,6 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONSTRAINTS := --constraint constraints.txt
 # One thread per process: small crystals are about twice as fast that way, and parallelism comes from processes.
 export OMP_NUM_THREADS ?= 1
+PYTEST_ARGUMENTS ?= -n 2
 
 .PHONY: help discover test lint generated docs clean espresso
 help:

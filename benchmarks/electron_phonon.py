@@ -129,8 +129,9 @@ def layout(task: EspressoTaskDocument, tasks: dict[str, EspressoTaskDocument]) -
     """Return the folder of a task and what has to be done in it first."""
     numbers = range(1, 1 + sum(other.step.startswith("phonons at q-point") for other in tasks.values()))
     take_states = "mkdir -p out && cp -r ../nscf/out/crystal.save out/"
+    number = task.step.removeprefix("phonons at q-point ").split(" ")[0]
     rules: list[tuple[str, str, list[str]]] = [
-        ("phonons at q-point", f"q{task.step.rsplit(' ', 1)[-1]}", ["cp -r ../scf/out ."]),
+        ("phonons at q-point", f"q{number}", ["cp -r ../scf/out ."]),
         ("q-points", "list", ["cp -r ../scf/out ."]),
         ("force constants", "forces", ["cp ../list/dyn0 .", *(f"cp ../q{n}/dyn{n} ." for n in numbers)]),
         ("phonon ", "forces", []),

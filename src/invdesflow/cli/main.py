@@ -1,6 +1,7 @@
 """The `invdesflow` command: one sub-command per noun or verb, errors in one line."""
 
 import os
+import signal
 import sys
 
 import typer
@@ -49,6 +50,7 @@ app.add_typer(pseudos.app, name="pseudos")
 def main() -> None:
     """Run the command line; every error of ours is one line and a code that is not 0."""
     os.environ.setdefault("SPGLIB_WARNING", "OFF")  # it prints on its own what also reaches us as an exception
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end like Ctrl-C: workers and programs end with us
     try:
         app()
     except InvDesFlowError as error:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from invdesflow.epw.documents import ElectronPhononDocument
 
 _TC_COLUMNS = {"mu_star": "mu*", "method": "method", "tc_k": "Tc (K)", "reason": "remark"}
-_STEP_COLUMNS = {"step": "step", "program": "program", "wall_time_s": "wall time (s)", "corrections": "corrections"}
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -77,13 +76,18 @@ def print_coupling(document: "ElectronPhononDocument") -> None:
             f"omega_2 = {document.omega_2_mev:.2f} meV, N(E_F) = {document.dos_per_ev:.3f} states/eV/cell"
         )
     if document.critical_temperatures:
-        print_table([tc.model_dump() for tc in document.critical_temperatures], _TC_COLUMNS)
+        rows = [tc.model_dump() | {"tc_k": _digits(tc.tc_k)} for tc in document.critical_temperatures]
+        print_table(rows, _TC_COLUMNS)
     for gap in document.gaps:
         say(
             f"T = {gap.temperature_k:.3g} K: "
             + (gap.reason if gap.gap_mean_mev is None else f"gap {gap.gap_min_mev:.3g} to {gap.gap_max_mev:.3g} meV")
         )
     say(f"{document.elph_id}, {document.core_hours or 0.0:.3g} core-hours")
+
+
+def _digits(tc_k: float | None) -> str | None:
+    return None if tc_k is None else f"{tc_k:.3g}"
 
 
 def _pairs(texts: list[str], option: str, example: str) -> dict[str, str]:

@@ -168,10 +168,10 @@ class ElectronPhononMaker(SettingsMaker):
         cutoff = protocol.wscut_multiple * spectrum.omega_max_mev
         expected = critical_temperature(Pairing(spectrum, protocol.mu_stars[0], cutoff))
         temperatures = [] if expected is None else [fraction * expected for fraction in protocol.temperature_fractions]
-        maker = EliashbergMaker(self.calculation)
-        solved = [maker.make(fine, temperature) for temperature in temperatures]
-        for one, temperature in zip(solved, temperatures, strict=True):
-            one.name = f"Eliashberg at {temperature:.3g} K"
+        solved = [
+            EliashbergMaker(self.calculation, f"Eliashberg at {temperature:.4g} K").make(fine, temperature)
+            for temperature in temperatures
+        ]
         along = [PathCouplingMaker(self.calculation).make(fine)] if protocol.path_couplings else []
         path_task_id = along[0].output if along else None
         last = self.conclude(static, phonons, fine, [one.output for one in solved], path_task_id)

@@ -85,7 +85,7 @@ class EliashbergMaker(SettingsMaker):
             link_files(source / FOLDER_OF_PHONONS, path / FOLDER_OF_PHONONS, ["*"])
 
         task = Task(
-            f"{self.name} at {temperature_k:.4g} K",
+            self.name,
             "epw.x",
             text,
             structure,

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pymatgen.core import Structure
 
 from invdesflow.crystals.field import structure_to_dict
 from invdesflow.database.documents import content_hash
+from invdesflow.errors import ConfigurationError
 from invdesflow.espresso.documents import PseudopotentialReference
 from invdesflow.espresso.protocols import Protocol, load_protocol
 from invdesflow.espresso.pseudopotentials import Pseudopotential, find_pseudopotentials
+from invdesflow.settings import one_line
 
 __all__ = ["Calculation", "pseudopotential_references"]
 
@@ -43,14 +45,13 @@ class Calculation(BaseModel):
         Raises
         ------
         ConfigurationError
-            If the protocol or one of the values that override it cannot be used.
+            If the protocol, one of the values that override it, or the pressure cannot be used.
         """
-        return cls(
-            protocol=load_protocol(protocol, overrides),
-            family=family,
-            files=dict(files or {}),
-            pressure_gpa=pressure_gpa,
-        )
+        settings = load_protocol(protocol, overrides)
+        try:
+            return cls(protocol=settings, family=family, files=dict(files or {}), pressure_gpa=pressure_gpa)
+        except ValidationError as error:
+            raise ConfigurationError(f"This cannot be calculated: {one_line(error)}.") from None
 
     def pseudopotentials(self, structure: Structure) -> dict[str, Pseudopotential]:
         """Find the pseudopotential of every element.

@@ -109,7 +109,7 @@ class PhMaker(SettingsMaker):
 
         document = run_ph(
             self.calculation,
-            f"{self.name} at q-point {number}",
+            self.name,
             static,
             {"start_q": number, "last_q": number},
             read=read,
@@ -159,7 +159,10 @@ class ForceConstantsMaker(SettingsMaker):
         mesh = Meshes.of(structure, protocol).q_dos
         divisions = {f"nk{axis}": n for axis, n in enumerate(mesh, start=1)}
         inside = self._interpolate(
-            structure, collected, "density of states", {"dos": True, "fldos": PHONON_DOS, "deltaE": _DOS_STEP_CM1, **divisions}
+            structure,
+            collected,
+            "density of states",
+            {"dos": True, "fldos": PHONON_DOS, "deltaE": _DOS_STEP_CM1, **divisions},
         )
         on_path = read_frequencies(task_path(along.task_id) / PHONON_FREQUENCIES).values
         in_zone = read_frequencies(task_path(inside.task_id) / PHONON_FREQUENCIES)
@@ -244,13 +247,12 @@ class PhononMaker(SettingsMaker):
     @job(name="one job for each q-point")
     def of_q_points(self, static: PwOutput, q_points: QPointsOutput) -> Response[PhononOutput]:
         """Replace this job by one for each q-point and one that collects them."""
-        maker = PhMaker(self.calculation)
         total = len(q_points.q_points)
-        each = []
-        for number in range(total, 0, -1):  # ph.x lists the symmetric ones first, and the long ones should begin first
-            one = maker.make(static, number)
-            one.name = f"phonons at q-point {number} of {total}"
-            each.append(one)
+        # ph.x lists the symmetric ones first, and the long ones should begin first
+        each = [
+            PhMaker(self.calculation, f"phonons at q-point {number} of {total}").make(static, number)
+            for number in range(total, 0, -1)
+        ]
         collecting = ForceConstantsMaker(self.calculation).make(static, q_points, [one.output for one in each])
         return Response(replace=Flow([*each, collecting], output=collecting.output, name=self.name))
 
