@@ -190,4 +190,5 @@ def _fit_of_projectability(energies: FloatArray, projectability: FloatArray) -> 
         (centre, width), _ = curve_fit(fall, energies.ravel(), projectability.ravel(), p0=guess)
     except RuntimeError:
         return None
-    return (float(centre), float(width)) if width > 0 else None
+    falls = 0 < width < np.ptp(energies) and energies.min() < centre < energies.max()
+    return (float(centre), float(width)) if falls else None
