@@ -87,9 +87,9 @@ class WannierHamiltonian:
         ndarray
             eV, ascending, shape (nk, n_wannier).
         """
-        phases = np.exp(2j * np.pi * np.asarray(k_points) @ self.lattice_vectors.T) / self.degeneracies
-        hamiltonians = np.einsum("kr,rmn->kmn", phases, self.hoppings_ev)
-        return np.asarray(np.linalg.eigvalsh(hamiltonians))
+        angles = 2.0 * np.pi * np.asarray(k_points) @ self.lattice_vectors.T.astype(np.float64)
+        phases = np.exp(1j * angles) / self.degeneracies
+        return np.asarray(np.linalg.eigvalsh(np.tensordot(phases, self.hoppings_ev, axes=1)))
 
 
 def read_wannier_output(path: Path) -> WannierOutput:
