@@ -182,7 +182,7 @@ def perform(task: Task, calculation: Calculation, read: Read, way: Way) -> Espre
     Raises
     ------
     EspressoError
-        If it failed, and that is no answer. The document with the failure is stored first.
+        If it failed, and that is no answer; the document with the failure is stored first. If it could not be run.
     """
     with Database() as database, task_folder(run_root(), task.task_id) as folder:
         collection = database.collection(EspressoTaskDocument)
@@ -190,7 +190,10 @@ def perform(task: Task, calculation: Calculation, read: Read, way: Way) -> Espre
         if stored is not None and folder.finished:
             return stored
         folder.restart_clean()
-        document = _run(task, calculation, read, way, folder.path)
+        try:
+            document = _run(task, calculation, read, way, folder.path)
+        except EspressoError as error:  # a program or a file that is not there: it has not run
+            raise failed(calculation, error.problem, error.remedy) from error
         collection.upsert([document])
         if document.failure is not None and document.failure.name not in way.answers:
             raise failed(calculation, *_told(task, document.failure, folder.path))
@@ -216,7 +219,7 @@ def _told(task: Task, failure: Failure, path: Path) -> tuple[str, str]:
     said = failure.detail.strip().splitlines() or ["nothing"]
     return (
         f"{task.step} of {task.structure.composition.reduced_formula} failed ({failure.name}): {failure.message}",
-        f"{task.program} said: {said[-1].strip()}. See {path}.",
+        f"{task.program} said: {said[-1].strip().rstrip('.')}. See {path}.",
     )
 
 

@@ -1,0 +1,435 @@
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aluminium import PSEUDOPOTENTIALS, needs_ph, needs_pw
+from pymatgen.core import Lattice, Structure
+
+from invdesflow.database import Database
+from invdesflow.epw.documents import ElectronPhononDocument
+from invdesflow.errors import EspressoError
+from invdesflow.espresso.calculation import Calculation, pseudopotential_references
+from invdesflow.espresso.documents import EspressoTaskDocument
+from invdesflow.espresso.meshes import primitive_for_espresso
+from invdesflow.espresso.outputs import PwOutput
+from invdesflow.espresso.ph_jobs import PhMaker, QPointsMaker
+from invdesflow.espresso.pseudopotentials import find_pseudopotentials
+from invdesflow.espresso.pw_jobs import SAVE, PwNscfMaker, PwStaticMaker, read_pw
+from invdesflow.espresso.tasks import Task, Way, link_file, link_files, perform, run_root, task_path
+from invdesflow.settings import get_settings
+
+INPUT = "what is asked"
+SCRIPT = """#!/bin/sh
+echo "     Program {name} v.6.7 starts"
+echo ran >> "{log}"
+ls > seen
+cat {stem}.in > copy
+touch large small
+{more}
+"""
+DONE = 'echo "   JOB DONE."'
+COMPLAINT = """tee CRASH <<'END'
+ %%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%
+     Error in routine  readfc (1):
+     the file is not there
+ %%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%
+END
+exit 1"""
+
+
+def aluminium(a: float = 3.97) -> Structure:
+    return primitive_for_espresso(Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), ["Al"], [[0, 0, 0]]))
+
+
+@pytest.fixture
+def family(tmp_path: Path) -> Path:
+    """A folder with the pseudopotential of aluminium, or one that looks like it."""
+    folder = tmp_path / "family"
+    folder.mkdir()
+    shutil.copy(PSEUDOPOTENTIALS / "Al.pz-vbc.UPF", folder / "Al.upf")
+    return folder
+
+
+pytestmark = pytest.mark.skipif(
+    not PSEUDOPOTENTIALS.is_dir(), reason="Quantum ESPRESSO's pseudopotentials are not installed"
+)
+
+
+@pytest.fixture
+def calculation(family: Path) -> Calculation:
+    return Calculation.of("smoke", str(family), overrides={"k_spacing": 0.6, "q_spacing": 1.6})
+
+
+@pytest.fixture
+def workplace(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A database, and a folder for the run folders."""
+    monkeypatch.setenv("INVDESFLOW_ESPRESSO_DIR", str(tmp_path / "runs"))
+    get_settings.cache_clear()
+    yield tmp_path
+    get_settings.cache_clear()
+
+
+class FakeProgram:
+    """A shell script in the place of a program, so that a test says what it does."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, stem: str = "q2r") -> None:
+        self.stem, self.path, self.log = stem, folder / f"bin/{stem}.x", folder / "log"
+        self.path.parent.mkdir()
+        self.does(DONE)
+        monkeypatch.setenv("INVDESFLOW_ESPRESSO_BIN", str(self.path.parent))
+        get_settings.cache_clear()
+
+    def does(self, more: str) -> None:
+        self.path.write_text(SCRIPT.format(name=self.stem.upper(), stem=self.stem, log=self.log, more=more))
+        self.path.chmod(0o755)
+
+    @property
+    def runs(self) -> int:
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
+
+
+@pytest.fixture
+def program(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> FakeProgram:
+    return FakeProgram(workplace, monkeypatch)
+
+
+def task(calculation: Calculation, **changes: Any) -> Task:
+    structure = aluminium()
+    return replace(
+        Task("a step", "q2r.x", INPUT, structure, calculation.pseudopotentials(structure), ("qe-parent",)), **changes
+    )
+
+
+def run(calculation: Calculation, way: Way = Way(), **changes: Any) -> EspressoTaskDocument:  # noqa: B008
+    return perform(task(calculation, **changes), calculation, lambda path: {"read": (path / "copy").read_text()}, way)
+
+
+def stored(database: Database, task_id: str) -> EspressoTaskDocument:
+    document = database.collection(EspressoTaskDocument).get(task_id)
+    assert document is not None
+    return document
+
+
+def begun(database: Database, calculation: Calculation) -> Calculation:
+    """Store an electron_phonon document as running, and return the calculation that is a part of it."""
+    structure = aluminium()
+    document = ElectronPhononDocument(
+        elph_id="elph-1",
+        candidate_id=None,
+        reduced_formula="Al",
+        space_group_number=225,
+        structure=structure,
+        pressure_gpa=0.0,
+        protocol="smoke",
+        settings=calculation.protocol.values(),
+        pseudopotentials=pseudopotential_references(calculation.pseudopotentials(structure)),
+        status="running",
+        reason="",
+    )
+    database.collection(ElectronPhononDocument).upsert([document])
+    return calculation.model_copy(update={"elph_id": "elph-1"})
+
+
+def test_same_question_has_the_same_identifier_wherever_it_is_asked(
+    calculation: Calculation, family: Path, tmp_path: Path
+) -> None:
+    moved = shutil.copytree(family, tmp_path / "moved")
+    elsewhere = find_pseudopotentials(str(moved), ["Al"])
+    assert task(calculation, pseudopotentials=elsewhere).task_id == task(calculation).task_id
+    assert task(calculation, step="another name for it").task_id == task(calculation).task_id
+
+
+def test_another_question_has_another_identifier(calculation: Calculation, family: Path) -> None:
+    first = task(calculation)
+    upf = family / "Al.upf"
+    upf.write_text(upf.read_text().replace("\n", " \n", 1))
+    others = [
+        replace(first, input=INPUT + " "),
+        replace(first, program="matdyn.x"),
+        replace(first, parents=("qe-other",)),
+        replace(first, parents=("qe-parent", "qe-other")),
+        replace(first, parents=()),
+        task(calculation),
+    ]
+    assert others[-1].pseudopotentials["Al"].sha256 != first.pseudopotentials["Al"].sha256
+    assert len({one.task_id for one in [first, *others]}) == 7
+
+
+def test_a_finished_task_is_not_run_again(calculation: Calculation, program: FakeProgram, database: Database) -> None:
+    document = run(calculation)
+    assert (document.status, document.results, document.attempts) == ("completed", {"read": INPUT}, 1)
+    assert document.program_version == "6.7"
+    assert document.folder == str(task_path(document.task_id))
+    again = run(calculation, step="the same by another name")
+    assert program.runs == 1
+    assert again == stored(database, document.task_id) == document
+
+
+def test_pseudopotentials_lie_in_the_run_folder(calculation: Calculation, program: FakeProgram, family: Path) -> None:
+    folder = Path(run(calculation).folder)
+    assert (folder / "pseudo/Al.upf").read_bytes() == (family / "Al.upf").read_bytes()
+    assert not (folder / "pseudo/Al.upf").is_symlink()
+
+
+def test_a_task_whose_folder_or_document_is_gone_is_run_again(
+    calculation: Calculation, program: FakeProgram, database: Database
+) -> None:
+    document = run(calculation)
+    shutil.rmtree(document.folder)
+    run(calculation)
+    assert program.runs == 2
+    database.raw["espresso_tasks"].delete_many({})
+    run(calculation)
+    assert program.runs == 3
+    assert stored(database, document.task_id).status == "completed"
+
+
+def test_what_an_interrupted_run_left_is_removed(calculation: Calculation, program: FakeProgram) -> None:
+    document = run(calculation)
+    folder = Path(document.folder)
+    (folder / "finished.json").unlink()
+    (folder / "out/_ph0").mkdir(parents=True)
+    (folder / "out/_ph0/half").touch()
+    run(calculation)
+    assert program.runs == 2
+    assert not (folder / "out").exists()
+    assert {"half", "copy", "out"}.isdisjoint((folder / "seen").read_text().split())
+
+
+def test_a_task_that_was_interrupted_by_us_is_not_finished(
+    calculation: Calculation, program: FakeProgram, database: Database
+) -> None:
+    def interrupt(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(calculation, Way(interrupt))
+    assert program.runs == 0
+    assert database.collection(EspressoTaskDocument).count() == 0
+    assert run(calculation).status == "completed"
+
+
+def test_a_failure_is_stored_noted_and_tried_again(
+    calculation: Calculation, program: FakeProgram, database: Database
+) -> None:
+    program.does(COMPLAINT)
+    part = begun(database, calculation)
+    with pytest.raises(EspressoError) as caught:
+        run(part)
+    assert "a step of Al failed" in caught.value.problem
+    assert "the file is not there" in caught.value.remedy
+    assert str(task_path(task(part).task_id)) in caught.value.remedy
+    assert "\n" not in str(caught.value)
+    document = stored(database, task(part).task_id)
+    assert document.status == "failed"
+    assert document.failure is not None
+    assert document.failure.name in caught.value.problem
+    assert document.results == {}
+    coupling = database.collection(ElectronPhononDocument).get("elph-1")
+    assert coupling is not None
+    assert (coupling.status, coupling.reason) == ("failed", caught.value.problem)
+    with pytest.raises(EspressoError):
+        run(part)
+    assert program.runs == 2
+    program.does(DONE)
+    assert run(part).status == "completed"
+    assert stored(database, document.task_id).status == "completed"
+
+
+def test_files_that_cannot_be_read_are_a_failure(
+    calculation: Calculation, program: FakeProgram, database: Database
+) -> None:
+    def read(_: Path) -> dict[str, Any]:
+        raise EspressoError("The file ends early.", "Run it again.")
+
+    with pytest.raises(EspressoError, match="incomplete"):
+        perform(task(calculation), calculation, read, Way())
+    failure = stored(database, task(calculation).task_id).failure
+    assert failure is not None
+    assert (failure.name, failure.detail) == ("incomplete", "The file ends early.")
+
+
+def test_what_keeps_a_program_from_starting_is_noted_too(
+    calculation: Calculation, program: FakeProgram, database: Database
+) -> None:
+    program.path.unlink()
+    with pytest.raises(EspressoError, match=r"no executable q2r\.x") as caught:
+        run(begun(database, calculation))
+    coupling = database.collection(ElectronPhononDocument).get("elph-1")
+    assert coupling is not None
+    assert (coupling.status, coupling.reason) == ("failed", caught.value.problem)
+
+
+def test_a_failure_that_is_an_answer_is_kept_as_one(
+    calculation: Calculation, program: FakeProgram, database: Database
+) -> None:
+    program.does(COMPLAINT)
+    part = begun(database, calculation)
+    with pytest.raises(EspressoError):
+        run(part)
+    failure = stored(database, task(part).task_id).failure
+    assert failure is not None
+    coupling = database.collection(ElectronPhononDocument)
+    begun(database, calculation)
+    way = Way(answers=frozenset({failure.name}), superfluous=("large",))
+    answer = run(part, way)
+    assert answer.status == "failed"
+    assert answer.failure is not None
+    assert answer.failure.name == failure.name
+    assert not (Path(answer.folder) / "large").exists()
+    assert run(part, way).failure == answer.failure
+    assert program.runs == 2
+    document = coupling.get("elph-1")
+    assert document is not None
+    assert document.status == "running"
+
+
+def test_what_is_superfluous_is_removed_after_a_success_only(
+    calculation: Calculation, program: FakeProgram, workplace: Path
+) -> None:
+    kept = workplace / "of another run"
+    kept.mkdir()
+    (kept / "wfc1").write_text("needed there")
+
+    def prepare(path: Path) -> None:
+        (path / "out").mkdir()
+        (path / "out/folder").mkdir()
+        (path / "out/folder/wfc1").symlink_to(kept / "wfc1")
+        (path / "out/link").symlink_to(kept)
+
+    way = Way(prepare, superfluous=("large", "out/*", "nothing*"))
+    program.does(COMPLAINT)
+    with pytest.raises(EspressoError):
+        run(calculation, way)
+    folder = task_path(task(calculation).task_id)
+    assert (folder / "large").exists()
+    program.does(DONE)
+    run(calculation, way)
+    assert not (folder / "large").exists()
+    assert (folder / "small").exists()
+    assert list((folder / "out").iterdir()) == []
+    assert (kept / "wfc1").read_text() == "needed there"
+
+
+def test_links_survive_a_move_of_all_run_folders(workplace: Path) -> None:
+    source, target = task_path("qe-1"), task_path("qe-2")
+    (source / "out").mkdir(parents=True)
+    for name in ("wfc1.dat", "wfc2.dat", "charge-density.dat"):
+        (source / "out" / name).write_text(name)
+    link_files(source / "out", target / "out/crystal.save", ["wfc*", "charge*"])
+    link_file(source / "out/wfc1.dat", target / "save/under another name")
+    moved = run_root().rename(workplace / "moved")
+    names = sorted(path.name for path in (moved / "qe-2/out/crystal.save").iterdir())
+    assert names == ["charge-density.dat", "wfc1.dat", "wfc2.dat"]
+    assert (moved / "qe-2/out/crystal.save/wfc2.dat").read_text() == "wfc2.dat"
+    assert (moved / "qe-2/save/under another name").read_text() == "wfc1.dat"
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda source, target: link_file(source / "crystal.dvscf1", target / "dvscf"),
+        lambda source, target: link_files(source, target, ["wfc*"]),
+        lambda source, target: link_files(source / "nowhere", target, ["*"]),
+    ],
+    ids=["file", "pattern", "folder"],
+)
+def test_a_file_that_is_gone_is_told_with_its_step(take: Callable[[Path, Path], None], workplace: Path) -> None:
+    source = task_path("qe-1") / "out"
+    source.mkdir(parents=True)
+    with pytest.raises(EspressoError, match="is gone, and the next step needs it") as caught:
+        take(source, task_path("qe-2"))
+    assert str(task_path("qe-1")) in caught.value.remedy
+
+
+def test_phonons_without_their_matrix_are_no_answer(
+    calculation: Calculation, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = FakeProgram(workplace, monkeypatch, "ph")
+    static = PwOutput(
+        task_id="qe-static",
+        structure=aluminium(),
+        energy_ev=-57.0,
+        fermi_energy_ev=8.0,
+        pressure_gpa=0.0,
+        n_electrons=3.0,
+        n_bands=6,
+        gap_ev=0.0,
+        absolute_magnetisation=None,
+    )
+    save = task_path(static.task_id) / SAVE
+    save.mkdir(parents=True)
+    for name in ("charge-density.dat", "wfc1.dat", "Al.upf", "data-file-schema.xml", "../crystal.xml"):
+        (save / name).touch()
+    for runs in (1, 2):
+        with pytest.raises(EspressoError, match=r"phonons.* of Al failed"):
+            PhMaker.make.original(PhMaker(calculation), static, 2)
+        assert program.runs == runs
+
+
+def density_of(calculation: Calculation) -> PwOutput:
+    output = PwStaticMaker.make.original(PwStaticMaker(calculation), aluminium())
+    assert isinstance(output, PwOutput)
+    return output
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@needs_pw
+def test_pw_finds_density_and_bands_without_touching_the_density(workplace: Path, calculation: Calculation) -> None:
+    static = density_of(calculation)
+    assert static.gap_ev == 0.0
+    assert static.n_electrons == 3.0
+    before = digests(task_path(static.task_id))
+    maker = PwNscfMaker(calculation)
+    points = [[0.0, 0.0, 0.0], [0.5, 0.0, 0.5], [0.1, 0.2, 0.3]]
+    nscf = PwNscfMaker.make.original(maker, static, points, 7)
+    assert nscf.n_bands == 7
+    assert read_pw(nscf.task_id).eigenvalues_ev.shape == (3, 7)  # not reduced by symmetry
+    assert digests(task_path(static.task_id)) == before
+    assert density_of(calculation).task_id == static.task_id
+
+
+@needs_pw
+def test_pw_that_fails_says_why(workplace: Path, calculation: Calculation, database: Database) -> None:
+    cutoff = calculation.model_copy(
+        update={"protocol": calculation.protocol.model_copy(update={"conv_thr": 1e-40, "max_corrections": 0})}
+    )
+    with pytest.raises(EspressoError, match="scf of Al failed"):
+        density_of(cutoff)
+    [document] = database.collection(EspressoTaskDocument).find()
+    assert document.failure is not None
+    assert document.failure.name == "scf_not_converged"
+
+
+@pytest.mark.slow
+@needs_pw
+@needs_ph
+def test_ph_leaves_the_files_of_the_density_as_they_are(workplace: Path, calculation: Calculation) -> None:
+    static = density_of(calculation)
+    folder = task_path(static.task_id)
+    before, changed = digests(folder), {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    listed = QPointsMaker.make.original(QPointsMaker(calculation), static)
+    assert listed.q_points[0] == [0.0, 0.0, 0.0]
+    assert len(listed.q_points) == 3  # 2x2x2 of an fcc crystal: Gamma, L, X
+    for number in (1, 2):
+        phonons = PhMaker.make.original(PhMaker(calculation), static, number)
+        assert len(phonons.frequencies_cm1) == 3
+        assert digests(folder) == before
+        own = task_path(phonons.task_id)
+        assert (own / f"dyn{number}").is_file()
+        inner = "" if number == 1 else f"crystal.q_{number}/"
+        assert (own / f"out/_ph0/{inner}crystal.dvscf1").stat().st_size > 0
+        assert not (own / SAVE).exists()
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == changed
+    assert not [path for path in run_root().rglob("*") if path.is_symlink() and not path.exists()]
