@@ -42,7 +42,7 @@ def find_subject(database: Database, name: str) -> Subject:
     StructureError
         If a file cannot be read as a crystal.
     """
-    if Path(name).is_file():
+    if _is_file(name):
         return Subject(read_structure(Path(name)), None)
     candidate_id = database.collection(CandidateDocument).unique_key(name)
     if candidate_id is not None:
@@ -58,3 +58,10 @@ def find_subject(database: Database, name: str) -> Subject:
         choices = ", ".join(f"{one.superconductor_id} ({one.pressure_gpa:g} GPa)" for one in known)
         raise ConfigurationError(f"{len(known)} known superconductors are {name}.", f"Name one of them: {choices}.")
     return Subject(known[0].structure, None)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # longer than any name of a file
+        return False
