@@ -75,17 +75,17 @@ class WannierMaker(SettingsMaker):
         for choice in self._choices(projections_task_id, fermi_energy_ev):
             try:
                 task_id = self._try(nscf, choice)
+                hamiltonian = read_hamiltonian(task_path(task_id) / f"{PREFIX}_hr.dat")
+                deviation = _deviation(
+                    hamiltonian.eigenvalues(reference.k_points),
+                    reference.eigenvalues_ev[:, choice.skipped : choice.skipped + choice.n_wannier],
+                    fermi_energy_ev,
+                    protocol.wannier_window_ev,
+                )
+                trials.append(_judged(choice, deviation, task_id, protocol.wannier_tolerance_mev))
             except EspressoError as error:
                 trials.append(_failed(choice, error.problem))
                 continue
-            hamiltonian = read_hamiltonian(task_path(task_id) / f"{PREFIX}_hr.dat")
-            deviation = _deviation(
-                hamiltonian.eigenvalues(reference.k_points),
-                reference.eigenvalues_ev[:, choice.skipped : choice.skipped + choice.n_wannier],
-                fermi_energy_ev,
-                protocol.wannier_window_ev,
-            )
-            trials.append(_judged(choice, deviation, task_id, protocol.wannier_tolerance_mev))
             if not trials[-1].problem:
                 return WannierOutput(
                     task_id=task_id,

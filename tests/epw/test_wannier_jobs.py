@@ -1,0 +1,131 @@
+"""Which Wannier functions are taken, with recorded ones of aluminium in the place of those that epw.x would make."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from invdesflow.epw.choices import WannierChoice
+from invdesflow.epw.outputs import WannierOutput
+from invdesflow.epw.parsers.wannier import read_hamiltonian
+from invdesflow.epw.wannier_jobs import WannierMaker
+from invdesflow.errors import EspressoError
+from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.outputs import PwOutput
+from invdesflow.espresso.parsers.pw_xml import PwResult, read_pw_xml
+from invdesflow.espresso.tasks import task_path
+
+DATA = Path(__file__).parents[1] / "data"
+RECORDED = DATA / "epw/al_wannier/outputs"
+STRUCTURE = Structure(Lattice([[0, 1.985, 1.985], [1.985, 0, 1.985], [1.985, 1.985, 0]]), ["Al"], [[0, 0, 0]])
+FERMI_EV = 8.0
+
+
+def pw_output(task_id: str) -> PwOutput:
+    return PwOutput(
+        task_id=task_id,
+        structure=STRUCTURE,
+        energy_ev=None,
+        fermi_energy_ev=None,
+        pressure_gpa=None,
+        n_electrons=3.0,
+        n_bands=4,
+        gap_ev=0.0,
+        absolute_magnetisation=None,
+    )
+
+
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of run folders, one for each choice; the bands of pw.x are those of the recorded functions."""
+    n_wannier = len(read_hamiltonian(RECORDED / "crystal_hr.dat").eigenvalues(np.zeros((1, 3)))[0])
+    names: list[str] = []
+
+    def trial(_maker: object, _nscf: object, choice: WannierChoice) -> str:
+        if not task_path(choice.name).exists():
+            raise EspressoError(f"{choice.name} does not work.")
+        return choice.name
+
+    def bands(_: str) -> PwResult:
+        found = read_pw_xml(DATA / "pw/al_nscf/outputs/out/crystal.save/data-file-schema.xml")
+        points = np.random.default_rng(0).random((50, 3))
+        energies = read_hamiltonian(RECORDED / "crystal_hr.dat").eigenvalues(points)
+        values = {name: getattr(found, name) for name in found.__slots__}
+        return PwResult(**values | {"k_points": points, "eigenvalues_ev": energies})
+
+    monkeypatch.setattr("invdesflow.epw.wannier_jobs.read_pw", bands)
+    monkeypatch.setattr(WannierMaker, "_project", lambda *_: "qe-projections")
+    monkeypatch.setattr(
+        WannierMaker, "_choices", lambda *_: iter([WannierChoice(name, n_wannier, 0) for name in names])
+    )
+    monkeypatch.setattr(WannierMaker, "_try", trial)
+    return names
+
+
+def folder(name: str) -> Path:
+    path = task_path(name)
+    path.mkdir(parents=True)
+    for file in ("crystal_hr.dat", "crystal.wout"):
+        shutil.copy(RECORDED / file, path)
+    return path
+
+
+def made() -> WannierOutput:
+    maker = WannierMaker(Calculation.of("smoke", "a family"))
+    output = WannierMaker.make.original(maker, pw_output("qe-nscf"), pw_output("qe-bands"), FERMI_EV)
+    assert isinstance(output, WannierOutput)
+    return output
+
+
+def shift(path: Path, ev: float) -> None:
+    """Raise one of the functions."""
+    lines = (path / "crystal_hr.dat").read_text().splitlines()
+    for n, line in enumerate(lines):
+        words = line.split()
+        if words[:5] == ["0", "0", "0", "1", "1"] and len(words) == 7:
+            lines[n] = f"    0    0    0    1    1  {float(words[5]) + ev:10.6f}    0.000000"
+    (path / "crystal_hr.dat").write_text("\n".join(lines) + "\n")
+
+
+def test_the_first_good_functions_are_taken_and_the_others_told(tries: list[str]) -> None:
+    tries += ["qe-none", "qe-cut", "qe-shifted", "qe-good", "qe-never"]
+    cut, shifted = folder("qe-cut") / "crystal_hr.dat", folder("qe-shifted")
+    cut.write_text(cut.read_text()[:2000])
+    shift(shifted, 1.0)
+    folder("qe-good")
+    output = made()
+    assert output.task_id == "qe-good"
+    assert [trial.choice for trial in output.trials] == tries[:4]
+    problems = [trial.problem for trial in output.trials]
+    assert problems[0] == "qe-none does not work."
+    assert "crystal_hr.dat" in problems[1]
+    assert "meV rms, more than 50" in problems[2]
+    assert problems[3] == ""
+    assert [trial.task_id for trial in output.trials] == [None, None, "qe-shifted", "qe-good"]
+    good = output.trials[3]
+    assert good.rms_mev == pytest.approx(0.0, abs=1e-6)
+    assert good.spreads_a2 is not None
+    assert len(good.spreads_a2) == output.n_wannier
+    rms, largest = output.trials[2].rms_mev, output.trials[2].max_mev
+    assert rms is not None
+    assert largest is not None
+    assert 50.0 < rms < largest < 1000.0
+
+
+def test_spreads_that_are_missing_are_a_failed_try(tries: list[str]) -> None:
+    tries += ["qe-1", "qe-2"]
+    (folder("qe-1") / "crystal.wout").unlink()
+    folder("qe-2")
+    assert made().task_id == "qe-2"
+
+
+def test_no_good_functions_are_an_error_with_all_numbers(tries: list[str]) -> None:
+    tries += ["qe-none", "qe-shifted"]
+    shift(folder("qe-shifted"), 1.0)
+    with pytest.raises(EspressoError, match="No Wannier functions of Al") as caught:
+        made()
+    assert "qe-none: qe-none does not work." in caught.value.problem
+    assert "meV rms" in caught.value.problem
+    assert "\n" not in str(caught.value)
