@@ -14,8 +14,8 @@ __all__ = ["SPEED", "fermi_surface_figure"]
 
 SPEED = "|dE/dk| (eV Å)"
 _COLOURS = (BLUE, ORANGE, GREEN, "#8b5a9c", "#b5484d", "#3d9a9a")
-_LIGHT = {"ambient": 0.7, "diffuse": 0.5, "specular": 0.1, "roughness": 0.6}
-_LIGHT_FROM = {"x": 2000, "y": 800, "z": 1500}
+_LIGHT = {"ambient": 0.6, "diffuse": 0.7, "specular": 0.1, "roughness": 0.6}
+_LIGHT_FROM = {"x": -1e5, "y": -1e5, "z": -3e4}  # as the viewer sees it: what is in front is lit
 
 
 def fermi_surface_figure(
