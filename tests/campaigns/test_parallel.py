@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jobflow import Flow, Job, JobStore
 from maggma.stores import MemoryStore
-from timed_jobs import be_killed, began, ended, expand, fail, meet, regardless, settings_of_the_worker, step
+from timed_jobs import be_killed, began, branch, ended, expand, fail, meet, regardless, settings_of_the_worker, step
 
 from invdesflow.campaigns import parallel
 from invdesflow.campaigns.parallel import run_parallel
@@ -129,6 +129,16 @@ def test_a_job_waits_for_all_that_replaces_another(memory: JobStore, tmp_path: P
         f"after after a.3 after ['a.1 after None', \"a.2.3 after ['a.2.1 after None', '{innermost}']\"]"
     )
     assert sorted(told) == ["expand: done"] * 3 + ["step: done"] * 8  # jobflow's own jobs are nobody's business
+
+
+@pytest.mark.parametrize("way", ["replace", "detour", "addition"])
+def test_a_job_waits_for_what_comes_out_of_another_even_without_output(
+    way: str, memory: JobStore, tmp_path: Path
+) -> None:
+    one = branch(str(tmp_path), "one", way)
+    after = step(str(tmp_path), "after", one.output)
+    assert run_parallel(Flow([one, after]), SOMEWHERE, 2) == []
+    assert began(tmp_path)["after"] >= ended(tmp_path)["one.2"]
 
 
 def test_a_failure_stops_what_depends_on_it_and_nothing_else(memory: JobStore, tmp_path: Path) -> None:

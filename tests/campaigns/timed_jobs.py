@@ -78,6 +78,15 @@ def expand(folder: str, name: str, depth: int, broken: str = "", after: object =
 
 
 @job
+def branch(folder: str, name: str, way: str) -> Response:
+    """Let two steps be run in the place of this job, or besides, with no output of their own."""
+    _note(folder, name, begin=time.monotonic())
+    first = step(folder, f"{name}.1", seconds=0.02)
+    second = step(folder, f"{name}.2", first.output, seconds=0.02)
+    return Response(output=name, **{way: Flow([first, second])})
+
+
+@job
 def settings_of_the_worker() -> str:
     return str(get_settings().espresso_dir)
 
