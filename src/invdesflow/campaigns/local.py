@@ -11,6 +11,7 @@ from jobflow import Flow, run_locally
 
 from invdesflow.campaigns.parallel import run_parallel
 from invdesflow.campaigns.recipes import Recipe
+from invdesflow.campaigns.rounds import get_campaign
 from invdesflow.database.database import Database
 from invdesflow.errors import CampaignError
 from invdesflow.progress import tell
@@ -32,7 +33,8 @@ def run_campaign(database: Database, recipe: Recipe) -> int:
     Raises
     ------
     CampaignError
-        If this campaign is being run by another process of this machine.
+        If this campaign is being run by another process of this machine, or a step failed without which the round
+        cannot be completed.
     InvDesFlowError
         What a stage raised.
     """
@@ -44,7 +46,7 @@ def run_campaign(database: Database, recipe: Recipe) -> int:
         os.environ["INVDESFLOW_STORES"] = str(database.path.resolve())
         flow = recipe.maker.make(recipe.campaign, number)
         if recipe.maker.parallel:
-            _run_at_once(flow, database)
+            _run_at_once(flow, database, recipe.campaign, number)
             return number
         store = database.job_store()
         with warnings.catch_warnings():
@@ -62,12 +64,17 @@ def run_campaign(database: Database, recipe: Recipe) -> int:
     return number
 
 
-def _run_at_once(flow: Flow, database: Database) -> None:
+def _run_at_once(flow: Flow, database: Database, campaign: str, number: int) -> None:
     """Run a flow whose candidates may fail one by one; what failed is in their documents, and is told."""
     settings = database.settings
     workers = max(1, settings.workers // settings.espresso_ranks)
-    for failed in run_parallel(flow, database.path.resolve(), workers, tell):
+    failures = run_parallel(flow, database.path.resolve(), workers, tell)
+    for failed in failures:
         tell(f"{failed.name}: {failed.error}")
+    if failures and get_campaign(database, campaign).rounds[number].status != "completed":
+        raise CampaignError(
+            f"Round {number} of {campaign} is not complete: {failures[-1].name} failed.", "The same command continues."
+        )
 
 
 @contextmanager
