@@ -135,10 +135,10 @@ class VerificationMaker(CampaignMaker):
                 break
             if self.only_stable and candidate.dynamical_stability != "stable":
                 continue
-            structure = primitive_for_espresso(relaxed_structure(database, candidate.candidate_id))
             try:
+                structure = primitive_for_espresso(relaxed_structure(database, candidate.candidate_id))
                 known = collection.get(calculation.identifier("elph", structure))
-            except EspressoError:  # an element without a pseudopotential: it waits for another family
+            except (CampaignError, EspressoError):  # no relaxed crystal, or an element without a pseudopotential
                 continue
             if known is None or known.status in ("running", "failed"):
                 chosen.append(candidate.candidate_id)

@@ -7,6 +7,8 @@ from invdesflow.campaigns.builders import SummaryBuilder
 from invdesflow.campaigns.parallel import run_parallel
 from invdesflow.campaigns.subjects import Subject
 from invdesflow.database import Database
+from invdesflow.database.collection import Collection
+from invdesflow.database.documents import utc_now
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.epw.flows import ElectronPhononMaker
 from invdesflow.errors import CampaignError, InvDesFlowError
@@ -57,12 +59,22 @@ def verify(
         flow = ElectronPhononMaker(calculation).make(subject.structure, subject.candidate_id)
         failed = run_parallel(flow, database.path.resolve(), workers, report)
         for job in failed:
-            raise job.error if isinstance(job.error, InvDesFlowError) else _unexpected(job.name, job.error)
+            error = job.error if isinstance(job.error, InvDesFlowError) else _unexpected(job.name, job.error)
+            _note(collection, elph_id, error)
+            raise error
         known = collection.get(elph_id)
         SummaryBuilder().run_here(database)
     if known is None:
         raise CampaignError(f"The calculation ended without its document {elph_id}.", "Repeat the command.")
     return known
+
+
+def _note(collection: Collection[ElectronPhononDocument], elph_id: str, error: InvDesFlowError) -> None:
+    """Note a failure that no task could note itself."""
+    document = collection.get(elph_id)
+    if document is not None and document.status == "running":
+        values = document.model_dump() | {"status": "failed", "reason": error.problem, "updated_at": utc_now()}
+        collection.upsert([ElectronPhononDocument.model_validate(values)])
 
 
 def _unexpected(name: str, error: BaseException) -> CampaignError:

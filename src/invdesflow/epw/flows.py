@@ -87,9 +87,11 @@ class ElectronPhononMaker(SettingsMaker):
         elph_id = self.calculation.identifier("elph", primitive)
         calculation = self.calculation.model_copy(update={"elph_id": elph_id})
         with Database() as database:
-            database.collection(ElectronPhononDocument).upsert(
-                [_running(primitive, calculation, elph_id, candidate_id)]
-            )
+            collection = database.collection(ElectronPhononDocument)
+            known = collection.get(elph_id)
+            if known is None or known.status in ("running", "failed"):  # a result stays until there is another
+                candidate_id = candidate_id or (None if known is None else known.candidate_id)
+                collection.upsert([_running(primitive, calculation, elph_id, candidate_id)])
         jobs = []
         start: Structure = primitive
         parents: Sequence[str] = ()

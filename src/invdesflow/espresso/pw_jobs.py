@@ -140,7 +140,8 @@ class PwRelaxMaker(SettingsMaker):
             )
             output = _output(document, read_pw(document.task_id).structure)
             structure, parents, pressure = output.structure, (document.task_id,), output.pressure_gpa
-            if pressure is not None and abs(pressure - wanted) <= protocol.pressure_tolerance_gpa:
+            same_mesh = automatic_k_points(Meshes.of(structure, protocol).k_scf) == k_points
+            if same_mesh and pressure is not None and abs(pressure - wanted) <= protocol.pressure_tolerance_gpa:
                 return output
         raise failed(
             self.calculation,
