@@ -208,7 +208,7 @@ def test_an_unstable_crystal_ends_with_its_imaginary_modes(database):
 
 def test_an_insulator_ends_before_its_phonons(database):
     """Silicon, whose gap in the local-density approximation is about 0.5 eV."""
-    crystal = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0.125] * 3])
+    crystal = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
     document = verify(database, Subject(crystal, None), smoke(), workers=1)
     assert document.status == "insulating"
     assert 0.3 < document.electrons.gap_ev < 0.8
@@ -240,7 +240,7 @@ def test_a_failure_is_in_the_document_and_the_same_call_goes_on(database, monkey
 
 def test_a_campaign_verifies_its_candidates_and_counts_what_came_of_them(database):
     """Silicon, an insulator, and simple cubic aluminium, for which the family named has no unambiguous file."""
-    silicon = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0.125] * 3])
+    silicon = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
     candidates = [stored_candidate(database, silicon), stored_candidate(database, aluminium())]
     maker = VerificationMaker(
         candidate_ids=candidates, protocol="smoke", family=str(FAMILY), files={"Si": FILES["Si"], "Al": "absent.UPF"}
