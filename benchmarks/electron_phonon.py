@@ -119,7 +119,7 @@ def bare_script(database: Database, document: ElectronPhononDocument, folder: Pa
     lines = [f"mkdir -p {folder}", f"cd {folder}"]
     for step in document.cost:
         task = tasks[step.task_id]
-        place, before = layout(task, tasks)
+        place, before = layout(task, document.phonons.irreducible_q_points if document.phonons else 0)
         lines += [f"mkdir -p {place} && cd {place} && ln -sfn {task.folder}/pseudo pseudo", *before]
         lines += [f"cat > {task.program}.in <<'END'", task.final_input.rstrip(), "END"]
         options = "-npool 1 " if task.program == "epw.x" else ""
@@ -128,9 +128,9 @@ def bare_script(database: Database, document: ElectronPhononDocument, folder: Pa
     return "\n".join(lines) + "\n"
 
 
-def layout(task: EspressoTaskDocument, tasks: dict[str, EspressoTaskDocument]) -> tuple[str, list[str]]:
+def layout(task: EspressoTaskDocument, q_points: int) -> tuple[str, list[str]]:
     """Return the folder of a task and what has to be done in it first."""
-    numbers = range(1, 1 + sum(other.step.startswith("phonons at q-point") for other in tasks.values()))
+    numbers = range(1, 1 + q_points)
     take_states = "mkdir -p out && cp -r ../nscf/out/crystal.save out/"
     number = task.step.removeprefix("phonons at q-point ").split(" ")[0]
     rules: list[tuple[str, str, list[str]]] = [
