@@ -205,24 +205,28 @@ def test_bands_start_again_with_more_time(tmp_path):
     assert correct(tmp_path, pw_handlers(), attempt("pw.x", "out_of_time")) == ["max_seconds: 100 -> 200"]
 
 
-def test_phonons_stopped_inside_a_representation_never_recover(tmp_path):
-    (tmp_path / "ph.in").write_text(ph_input("recover = .true.\n  max_seconds = 100"))
+def test_phonons_out_of_time_start_from_scratch(tmp_path):
+    (tmp_path / "ph.in").write_text(ph_input("max_seconds = 100"))
     (tmp_path / "out" / "_ph0").mkdir(parents=True)
     (tmp_path / "ph.out").write_text("     Representation #   1 mode #   1\n     Maximum CPU time exceeded\n")
     actions = correct(tmp_path, ph_handlers(), attempt("ph.x", "out_of_time"))
-    assert actions == ["recover: True -> None", "max_seconds: 100 -> 200", "_ph0: removed"]
+    assert actions == ["max_seconds: 100 -> 200", "_ph0: removed"]
     assert not (tmp_path / "out" / "_ph0").exists()
     text = (tmp_path / "ph.in").read_text()
     assert text.startswith("phonons of aluminium\n")
     assert text.endswith("1.0 0.0 0.0\n")
 
 
-def test_phonons_stopped_in_the_bands_recover(tmp_path):
+def test_phonons_stopped_in_the_bands_start_from_scratch(tmp_path):
     recorded = Path(__file__).parents[1] / "data/ph/max_seconds"
     shutil.copytree(recorded / "inputs", tmp_path, dirs_exist_ok=True)
     shutil.copy(recorded / "outputs/ph.out", tmp_path)
     assert json.loads((recorded / "run.json").read_text())["returncode"] == 1
-    assert correct(tmp_path, ph_handlers(), attempt("ph.x", "out_of_time")) == ["recover: None -> True"]
+    before = read_namelists((tmp_path / "ph.in").read_text())["inputph"]["max_seconds"]
+    correct(tmp_path, ph_handlers(), attempt("ph.x", "out_of_time"))
+    after = read_namelists((tmp_path / "ph.in").read_text())["inputph"]
+    assert after["max_seconds"] == pytest.approx(2 * before)
+    assert "recover" not in after
 
 
 def frequencies_cm1(folder: Path) -> list[float]:
@@ -255,7 +259,7 @@ def test_a_response_that_was_cut_short_is_cured(scf, tmp_path):
 def test_phonons_out_of_time_end_in_the_same_frequencies(scf, tmp_path):
     q = "0.3 0.1 0.2"  # without symmetry: many k-points, so that both stages take longer than the time
     run_ph(scf, tmp_path / "whole", "", q)
-    record = run_ph(scf, tmp_path / "parts", "max_seconds = 0.7", q)
+    record = run_ph(scf, tmp_path / "parts", "max_seconds = 0.3", q)
     assert record.attempts > 1
     assert {correction.handler for correction in record.corrections} == {"PhTimeHandler"}
     assert frequencies_cm1(tmp_path / "parts") == pytest.approx(frequencies_cm1(tmp_path / "whole"), abs=0.01)

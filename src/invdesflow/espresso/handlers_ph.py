@@ -1,7 +1,8 @@
 """Error handlers of ph.x, in order of priority.
 
-None of them lets a run go on inside a representation: at q != 0, ``recover = .true.`` then ends with return code 0 and
-wrong frequencies (of aluminium, 73.5 to 139.9 cm-1 instead of 146.95, with QE 6.7).
+None of them lets a stopped run go on: at q != 0, ``recover = .true.`` can end with return code 0 and wrong frequencies
+(of aluminium, 73.5 to 139.9 cm-1 instead of 146.95, with QE 6.7; once also where the output told of no representation
+that had been begun).
 """
 
 import shutil
@@ -47,23 +48,17 @@ class PhMixingHandler(_FromScratch):
 
 
 class PhTimeHandler(FailureHandler):
-    """A run that stopped while it computed bands goes on; one that stopped later starts again with twice the time."""
+    """A run out of time starts again with twice the time."""
 
     failures = ("out_of_time",)
-    cure = "`recover` if stopped in the bands, else from scratch with twice the time (`max_seconds`)"
+    cure = "from scratch with twice the time (`max_seconds`)"
     max_num_corrections = 6
 
     def act(self, folder: Path, attempt: Attempt) -> list[str]:
-        """Let the next attempt go on, or start again."""
+        """Double the time and throw the unfinished phonons away."""
         path = folder / attempt.input_name
-        with (folder / attempt.output_name).open(errors="replace") as output:
-            in_bands = not any(line.lstrip().startswith(("Representation #", "iter #")) for line in output)
         variables = read_namelists(path.read_text())["inputph"]
-        if in_bands:
-            return patch_input(path, {"inputph": {"recover": True}}) or ["recover: True, once more"]
-        return patch_input(path, {"inputph": {"recover": None} | twice_the_time(variables)}) + _empty_phonons(
-            folder, attempt
-        )
+        return patch_input(path, {"inputph": twice_the_time(variables)}) + _empty_phonons(folder, attempt)
 
 
 def _empty_phonons(folder: Path, attempt: Attempt) -> list[str]:
