@@ -31,7 +31,8 @@ def test_the_history_says_where_a_crystal_is_from(capsys):
         **ROUND,
     )
     candidate = candidate_document(ROCK_SALT, drawn, []).model_copy(update={"origins": [drawn, made]})
-    print_history(CandidateHistory(summary=None, candidate=candidate, relaxations=[], screenings=[], phonons=[]))
+    nothing = {"relaxations": [], "screenings": [], "phonons": [], "couplings": []}
+    print_history(CandidateHistory(summary=None, candidate=candidate, **nothing))
     shown = " ".join(capsys.readouterr().out.split())
     assert (
         "campaign small, round 2: diffusion by superconductors 0123456789ab as number 7 of seed 42 "
