@@ -210,7 +210,11 @@ def test_an_insulator_ends_before_its_phonons(database):
     """Silicon, whose gap in the local-density approximation is about 0.5 eV."""
     crystal = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
     document = verify(database, Subject(crystal, None), smoke(), workers=1)
-    assert document.status == "insulating"
+    assert (document.status, document.protocol_label) == ("insulating", "smoke")
+    candidate_id = stored_candidate(database, crystal)
+    same = verify(database, Subject(crystal, candidate_id), smoke(), workers=1)
+    assert (same.elph_id, same.candidate_id) == (document.elph_id, candidate_id)
+    assert [row.elph_status for row in database.candidates()] == ["insulating"]
     assert 0.3 < document.electrons.gap_ev < 0.8
     assert {step.program for step in document.cost} == {"pw.x"}
 

@@ -64,6 +64,10 @@ def verify(
             raise error
         known = collection.get(elph_id)
         SummaryBuilder().run_here(database)
+    elif known.candidate_id is None and subject.candidate_id is not None:  # it was calculated from a file
+        known = known.model_copy(update={"candidate_id": subject.candidate_id, "updated_at": utc_now()})
+        collection.upsert([known])
+        SummaryBuilder().run_here(database)
     if known is None:
         raise CampaignError(f"The calculation ended without its document {elph_id}.", "Repeat the command.")
     return known
