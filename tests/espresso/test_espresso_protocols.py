@@ -97,3 +97,8 @@ def test_misuse_is_one_line(name: str, overrides: dict, said: str) -> None:
         load_protocol(name, overrides)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_was_changed_is_known_by_its_name():
+    assert load_protocol("fast").changed() == {}
+    assert load_protocol("fast", {"ecutwfc_ry": 50, "q_spacing": 0.75}).changed() == {"ecutwfc_ry": 50.0}

@@ -101,7 +101,7 @@ def _most_accurate(couplings: Sequence[ElectronPhononDocument]) -> ElectronPhono
     accuracy = {name: rank for rank, name in enumerate(reversed(protocol_names()))}
     return max(
         ended,
-        key=lambda found: (accuracy.get(found.protocol, -1), found.updated_at, found.elph_id),
+        key=lambda found: (accuracy.get(found.protocol_label, -1), found.updated_at, found.elph_id),
         default=None,
     )
 
@@ -186,7 +186,7 @@ def _coupling_fields(coupling: ElectronPhononDocument | None) -> dict[str, objec
         return {}
     return {
         "elph_status": coupling.status,
-        "elph_protocol": coupling.protocol,
+        "elph_protocol": coupling.protocol_label,
         "elph_pressure_gpa": coupling.pressure_gpa,
         "elph_lambda": coupling.lambda_,
         "elph_omega_log_mev": coupling.omega_log_mev,

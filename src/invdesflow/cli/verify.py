@@ -67,7 +67,8 @@ def verify(
 
 def print_coupling(document: "ElectronPhononDocument") -> None:
     """Print what an electron-phonon calculation found."""
-    say(f"{document.reduced_formula} at {document.pressure_gpa:g} GPa, protocol {document.protocol}: {document.status}")
+    conditions = f"at {document.pressure_gpa:g} GPa, protocol {document.protocol_label}"
+    say(f"{document.reduced_formula} {conditions}: {document.status}")
     if document.reason:
         say(document.reason)
     if document.lambda_ is not None:

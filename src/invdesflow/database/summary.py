@@ -54,7 +54,7 @@ class SummaryDocument(Document):
     predicted_formation_energy_ev_per_atom: float | None = Field(None, description="of the formation-energy model")
     core_hours: float | None = Field(None, description="estimate for the electron-phonon calculation")
     elph_status: str | None = Field(None, description="of the electron-phonon calculation that counts; none: no such")
-    elph_protocol: str | None = Field(None, description="its protocol")
+    elph_protocol: str | None = Field(None, description="its protocol, with 'changed' if settings of it were changed")
     elph_pressure_gpa: float | None = Field(None, description="its pressure")
     elph_lambda: float | None = Field(None, description="coupling strength that it found")
     elph_omega_log_mev: float | None = None

@@ -97,7 +97,10 @@ class ElectronPhononDocument(Document):
     structure: CrystalField = Field(description="the primitive cell that it began with")
     pressure_gpa: float
     protocol: str = Field(description="name of the protocol")
-    settings: dict[str, Any] = Field(description="its values")
+    changed_settings: dict[str, Any] = Field(
+        default_factory=dict, description="values that are not those of the protocol of that name"
+    )
+    settings: dict[str, Any] = Field(description="all its values")
     pseudopotentials: dict[str, PseudopotentialReference]
 
     status: Status
@@ -125,6 +128,11 @@ class ElectronPhononDocument(Document):
         if self.status in ("completed", "not_converged") and None in (self.lambda_, self.omega_log_mev, self.arrays):
             raise ValueError("a finished calculation has lambda, omega_log and their arrays")
         return self
+
+    @property
+    def protocol_label(self) -> str:
+        """Name of the protocol, with a word if its settings were changed."""
+        return f"{self.protocol}, changed" if self.changed_settings else self.protocol
 
     def tc_k(self, method: Method) -> float | None:
         """Return Tc in K by one method, at the smallest mu* of the protocol; none where there is none."""

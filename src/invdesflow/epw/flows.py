@@ -119,7 +119,9 @@ class ElectronPhononMaker(SettingsMaker):
     @job(name="judge magnetism")
     def after_spin(self, static: PwOutput, polarised: PwOutput) -> Response[str]:
         """Stop at a magnet; else go on to the phonons."""
-        moment = (polarised.absolute_magnetisation or 0.0) / len(static.structure)
+        if polarised.absolute_magnetisation is None:
+            raise failed(self.calculation, "pw.x told no magnetisation of its run with spin.", "Look at its output.")
+        moment = polarised.absolute_magnetisation / len(static.structure)
         if moment > _SMALLEST_MOMENT:
             reason = f"The absolute magnetisation is {moment:.2f} Bohr magnetons per atom."
             return Response(stopped(self.calculation, "magnetic", reason, static))
@@ -203,6 +205,7 @@ def _running(
         structure=structure,
         pressure_gpa=calculation.pressure_gpa,
         protocol=calculation.protocol.name,
+        changed_settings=calculation.protocol.changed(),
         settings=calculation.protocol.values(),
         pseudopotentials=pseudopotential_references(calculation.pseudopotentials(structure)),
         status="running",

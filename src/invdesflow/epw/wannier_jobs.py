@@ -112,12 +112,12 @@ class WannierMaker(SettingsMaker):
         return perform(task, self.calculation, lambda _: {}, Way(lambda path: _take_states(nscf, path))).task_id
 
     def _choices(self, projections_task_id: str, fermi_energy_ev: float) -> Iterator[WannierChoice]:
-        path = task_path(projections_task_id)
+        path, protocol = task_path(projections_task_id), self.calculation.protocol
         return wannier_choices(
             read_projections(path / SAVE / "atomic_proj.xml"),
             read_atomic_states(path / default_output("projwfc.x")),
             fermi_energy_ev,
-            self.calculation.protocol.fsthick_ev,
+            max(protocol.fsthick_ev, protocol.wannier_window_ev),  # what counts, and what is compared
         )
 
     def _try(self, nscf: PwOutput, choice: WannierChoice) -> str:

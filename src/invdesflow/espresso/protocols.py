@@ -106,6 +106,11 @@ class Protocol(BaseModel):
         """Return what the answer depends on: the settings without labels and without limits of effort."""
         return self.model_dump(exclude=_LABELS | _EFFORTS)
 
+    def changed(self) -> dict[str, Any]:
+        """Return the settings that are not those of the protocol of this name."""
+        as_shipped = load_protocol(self.name).values()
+        return {name: value for name, value in self.values().items() if value != as_shipped[name]}
+
     def tc_converged(self, tc_k: float, previous_tc_k: float) -> bool:
         """Tell whether Tc (K) on two successive fine meshes is the same within the tolerance."""
         return abs(tc_k - previous_tc_k) <= max(self.tc_tolerance_relative * tc_k, self.tc_tolerance_k)
