@@ -17,6 +17,7 @@ COLLECTION_MODELS = {
     "phonons": "invdesflow.screening.phonon_documents:PhononDocument",
     "espresso_tasks": "invdesflow.espresso.documents:EspressoTaskDocument",
     "electron_phonon": "invdesflow.epw.documents:ElectronPhononDocument",
+    "learning_rounds": "invdesflow.learning.round_documents:LearningRoundDocument",
     "models": "invdesflow.registry.documents:ModelDocument",
     "campaigns": "invdesflow.database.campaign:CampaignDocument",
     "summary": "invdesflow.database.summary:SummaryDocument",

@@ -1,0 +1,1 @@
+"""The learning loop: what to calculate next, training sets, retraining, the potential."""
