@@ -75,3 +75,9 @@ class SpectrumError(InvDesFlowError):
     """A spectral function alpha2F that cannot be read, or Eliashberg equations on it that have no answer."""
 
     exit_code = 10
+
+
+class IntercalationError(InvDesFlowError):
+    """A host without room for guests, too many orderings of them, or crystals that must not be compared."""
+
+    exit_code = 11

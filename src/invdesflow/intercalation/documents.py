@@ -12,7 +12,6 @@ class Pair(BaseModel):
 
     host_id: str = Field(description="candidate_id of the host")
     guest_id: str = Field(description="candidate_id of the crystal with guests")
-    guests: dict[str, int] = Field(min_length=1, description="element -> atoms in the cell of the guest crystal")
-    host_cells: int = Field(1, ge=1, description="primitive cells of the host in the primitive cell with guests")
+    guests: dict[str, int] = Field(min_length=1, description="element -> guest atoms in the cell that was filled")
     sites: list[str] = Field(min_length=1, description="Wyckoff positions that guests took, such as 4b")
     filling: float = Field(gt=0, le=1, description="share of these positions that is taken")
