@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pymatgen.core import Structure
 
 from invdesflow.campaigns.history import known_superconductors
-from invdesflow.campaigns.verification import relaxed_structure
+from invdesflow.campaigns.verify_candidates import relaxed_structure
 from invdesflow.crystals.reading import read_structure
 from invdesflow.database import Database
 from invdesflow.errors import ConfigurationError
