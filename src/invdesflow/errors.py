@@ -81,3 +81,9 @@ class IntercalationError(InvDesFlowError):
     """A host without room for guests, too many orderings of them, or crystals that must not be compared."""
 
     exit_code = 11
+
+
+class LearningError(InvDesFlowError):
+    """A training set that is empty or contaminated, or a model that cannot be trained again from it."""
+
+    exit_code = 12

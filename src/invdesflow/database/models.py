@@ -18,6 +18,8 @@ COLLECTION_MODELS = {
     "espresso_tasks": "invdesflow.espresso.documents:EspressoTaskDocument",
     "electron_phonon": "invdesflow.epw.documents:ElectronPhononDocument",
     "learning_rounds": "invdesflow.learning.round_documents:LearningRoundDocument",
+    "training_sets": "invdesflow.learning.training_set_documents:TrainingSetDocument",
+    "retrainings": "invdesflow.learning.retraining_documents:RetrainingDocument",
     "models": "invdesflow.registry.documents:ModelDocument",
     "campaigns": "invdesflow.database.campaign:CampaignDocument",
     "summary": "invdesflow.database.summary:SummaryDocument",
