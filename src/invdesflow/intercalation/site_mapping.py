@@ -14,7 +14,7 @@ from invdesflow.errors import IntercalationError
 __all__ = ["SiteMapping", "host_cells"]
 
 # Guests stretch a lattice and move atoms: Cu-H grows from 1.56 to 1.82 A when Ga enters K2CuH6.
-_LENGTHS, _SITES, _ANGLES = 0.3, 0.5, 10.0
+_LENGTHS, _SITES, _ANGLES = 0.2, 0.5, 5.0
 
 
 def host_cells(host: Structure, guest: Structure, guest_elements: Collection[str]) -> int:
