@@ -12,7 +12,7 @@ from invdesflow.database.collection import write_behind
 from invdesflow.database.database import Database
 from invdesflow.database.documents import Document
 
-__all__ = ["BuildFailure", "DocumentBuilder"]
+__all__ = ["BuildFailure", "DatabaseBuilder", "DocumentBuilder"]
 
 D = TypeVar("D", bound=Document)
 
@@ -25,7 +25,49 @@ class BuildFailure:
     reason: str
 
 
-class DocumentBuilder(Builder, Generic[D]):
+class DatabaseBuilder(Builder):
+    """A builder that finds its database by itself.
+
+    Parameters
+    ----------
+    stores
+        Path of the store file; by default that of the settings. Only this path is serialised, never a credential.
+    chunk_size
+        Items that are processed and written together.
+    """
+
+    def __init__(self, stores: str | None = None, chunk_size: int = 200) -> None:
+        super().__init__(sources=[], targets=[], chunk_size=chunk_size)
+        self.stores = stores
+        self.written = 0
+        self._database: Database | None = None
+
+    @property
+    def database(self) -> Database:
+        """The database, opened on first use."""
+        if self._database is None:
+            self._database = Database(self.stores)
+        return self._database
+
+    def connect(self) -> None:
+        """Open the database."""
+        _ = self.database
+
+    def finalize(self) -> None:
+        """Close the connection."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def run_here(self, database: Database) -> None:
+        """Build in this process on an open database, which stays open."""
+        self._database = database
+        chunks = ([self.process_item(item) for item in chunk] for chunk in grouper(self.get_items(), self.chunk_size))
+        for _ in write_behind(chunks, self.update_targets):
+            pass
+
+
+class DocumentBuilder(DatabaseBuilder, Generic[D]):
     """Keep a derived collection current.
 
     A target document carries ``sources_digest``, the state of everything it was built from. A run compares the digests
@@ -47,18 +89,8 @@ class DocumentBuilder(Builder, Generic[D]):
     target: ClassVar[type[Document]]
 
     def __init__(self, stores: str | None = None, chunk_size: int = 200) -> None:
-        super().__init__(sources=[], targets=[], chunk_size=chunk_size)
-        self.stores = stores
+        super().__init__(stores, chunk_size)
         self.failures: list[BuildFailure] = []
-        self.written = 0
-        self._database: Database | None = None
-
-    @property
-    def database(self) -> Database:
-        """The database, opened on first use."""
-        if self._database is None:
-            self._database = Database(self.stores)
-        return self._database
 
     @abstractmethod
     def current_digests(self) -> dict[str, str]:
@@ -75,10 +107,6 @@ class DocumentBuilder(Builder, Generic[D]):
     @abstractmethod
     def keys(self, item: Any) -> Sequence[str]:
         """Return the target keys of one item, to report a failure."""
-
-    def connect(self) -> None:
-        """Open the database."""
-        _ = self.database
 
     def get_items(self) -> Iterator[Any]:
         """Yield what has to be rebuilt."""
@@ -107,16 +135,3 @@ class DocumentBuilder(Builder, Generic[D]):
             result for result in results if not isinstance(result, BuildFailure)
         )
         self.written += counts.inserted + counts.updated
-
-    def finalize(self) -> None:
-        """Close the connection."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
-
-    def run_here(self, database: Database) -> None:
-        """Build in this process on an open database, which stays open."""
-        self._database = database
-        chunks = ([self.process_item(item) for item in chunk] for chunk in grouper(self.get_items(), self.chunk_size))
-        for _ in write_behind(chunks, self.update_targets):
-            pass

@@ -24,8 +24,7 @@ __all__ = ["MU_STAR", "Sources", "build_training_set"]
 
 MU_STAR = 0.10
 """Coulomb pseudopotential of every Tc that is learned."""
-_ISOTOPES = {"D", "T"}
-CORRECTED_ELEMENTS = frozenset({"H", "N", "O", "F", "Si", "S", "Cl", "Se", "Br", "Sb", "Te", "I"})
+_CORRECTED_ELEMENTS = frozenset({"H", "N", "O", "F", "Si", "S", "Cl", "Se", "Br", "Sb", "Te", "I"})
 """Elements whose compounds carry an energy correction in the Materials Project (Wang et al., Sci. Rep. 11, 15496
 (2021)), which plain PBE energies do not have."""
 
@@ -69,8 +68,6 @@ def build_training_set(kind: Kind, sources: Sources, mu_star: float = MU_STAR) -
     for found in _READERS[kind](sources, mu_star):
         if isinstance(found, str):
             left_out[found] += 1
-        elif _ISOTOPES & {site.specie.symbol for site in found.structure}:
-            left_out["isotope of another crystal"] += 1
         else:
             rows.append(found)
     if kind != "potential":  # strained cells of one crystal are what a potential learns from
@@ -238,7 +235,7 @@ def _own_formation_rows(tasks: Sequence[EspressoTaskDocument]) -> Iterator[Found
     for task, energy in compounds:
         symbols = [site.specie.symbol for site in task.structure]
         levels = [_level(task, symbol) for symbol in symbols]
-        if CORRECTED_ELEMENTS & set(symbols):
+        if _CORRECTED_ELEMENTS & set(symbols):
             yield "element whose energy the Materials Project corrects"
         elif not all(level in elements for level in levels):
             yield "an element was not calculated at this level"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pymatgen.core import Composition, Element, Lattice, Structure
+from pymatgen.core import Lattice, Structure
 
 from invdesflow.crystals.field import CrystalField
 from invdesflow.database import Database
@@ -159,15 +159,14 @@ def freeze(
     ------
     LearningError
         If nothing can be learned from, or rows are contaminated: a number that is not finite, a label that is missing,
-        a formula that is not that of the crystal, another mu*, one row twice, or one compound on both sides of the
-        split. Nothing is left out silently here: whoever made the rows has to know.
+        another mu*, one row twice, or a formula that is not that of the crystal, by which one compound could stand on
+        both sides of the split. Nothing is left out silently here: whoever made the rows has to know.
     """
     ordered = sorted(rows, key=lambda row: row.source)
     for row in ordered:
         _require_sound(kind, row, mu_star)
     references = [row.reference() for row in ordered]
     _require_distinct(references)
-    _require_no_leak(ordered)
     taught = [row.formula for row in ordered if not row.held_out]
     if not taught:
         raise LearningError(
@@ -214,20 +213,6 @@ def _require_distinct(references: Sequence[RowReference]) -> None:
             raise LearningError(
                 f"The training set is contaminated: {reference.source} stands in it twice.",
                 "Deduplicate the rows before freezing them.",
-            )
-
-
-def _require_no_leak(rows: Sequence[TrainingRow]) -> None:
-    """Refuse a compound that stands on both sides of the split, as isotopes would, whose formulas differ."""
-    sides: dict[str, TrainingRow] = {}
-    for row in rows:
-        symbols = [Element.from_Z(number).symbol for number in row.structure.atomic_numbers]
-        other = sides.setdefault(Composition(Counter(symbols)).reduced_formula, row)
-        if other.held_out != row.held_out:
-            raise LearningError(
-                f"The training set is contaminated: {other.source} ({other.formula}) and {row.source} ({row.formula}) "
-                "are one compound on both sides of the split.",
-                "Leave one of them out.",
             )
 
 
