@@ -144,3 +144,34 @@ def test_a_document_holds_the_card_of_its_model(tmp_path):
     document = ModelDocument.from_card(card, shipped=True)
     with pytest.raises(ValueError, match="another model"):
         ModelDocument(**(document.model_dump() | {"model_id": "second"}))
+
+
+def test_rollback_goes_back_step_by_step_and_is_recorded(registry, tmp_path):
+    with pytest.raises(ModelError, match="Before first no other tc model"):
+        registry.rollback("tc")
+    for name, error in (("second", 0.5), ("third", 0.25)):
+        registry.add(model_file(tmp_path, name, error))
+        registry.promote(name)
+    assert registry.rollback("tc").model_id == "second"
+    assert registry.promoted("tc").model_id == "second"
+    assert registry.rollback("tc").model_id == "first"
+    with pytest.raises(ModelError, match="no other tc model"):
+        registry.rollback("tc")
+    registry.promote("third")
+    assert registry.rollback("tc").model_id == "first"
+    how = {model.model_id: [one.how for one in model.promotions] for model in registry.models("tc")}
+    assert how == {"first": ["rollback"] * 2, "second": ["better", "rollback"], "third": ["better"] * 2}
+
+
+def test_a_paired_comparison_counts_for_more_than_two_figures(registry, tmp_path):
+    first = registry.promoted("tc")
+    for name, reason in (("noise", "the gain is within noise"), ("better", "")):
+        path = model_file(tmp_path, name, 2.0 if not reason else 0.5, formulas="f2")
+        card = json.loads(path.with_suffix(".json").read_text())
+        path.with_suffix(".json").write_text(
+            json.dumps(card | {"comparison": {"with": first.digest, "not_promoted": reason}})
+        )
+        registry.add(path)
+    with pytest.raises(ModelError, match="noise is not better than first: the gain is within noise"):
+        registry.promote("noise")
+    assert registry.promote("better").promotions[0].how == "better"

@@ -12,7 +12,9 @@ from invdesflow.cli.output import JsonFlag, print_json, print_table, say
 if TYPE_CHECKING:
     from invdesflow.registry.registry import Registry
 
-app = typer.Typer(help="Models: list, show, evaluate, promote, import and export them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Models: list, show, evaluate, promote, roll back, import and export them.", no_args_is_help=True
+)
 
 COLUMNS = {
     "model_id": "model",
@@ -114,6 +116,16 @@ def promote(
     with _registry() as registry:
         model = registry.promote(model_id, anyway=anyway)
     say(f"Campaigns now ask {model.model_id} ({model.kind}).")
+
+
+@app.command()
+def rollback(
+    kind: Annotated[str, typer.Argument(help="classifier, formation-energy, tc, cost, generator, ...")],
+) -> None:
+    """Ask again the model of a kind that was asked before the present one; repeat it to go further back."""
+    with _registry() as registry:
+        model = registry.rollback(kind)
+    say(f"Campaigns now ask {model.model_id} ({model.kind}), not {model.promotions[-1].instead_of}.")
 
 
 @app.command("import")

@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from invdesflow.database import Database
 from invdesflow.database.documents import utc_now
 from invdesflow.errors import ModelError
 from invdesflow.model_files import read_card, write_file
-from invdesflow.registry.documents import ModelDocument
+from invdesflow.registry.documents import ModelDocument, Promotion
 
 __all__ = ["Registry", "Score"]
 
 Score = tuple[str, bool]
 """Held-out metric by which models of a kind are compared, and whether more of it is better."""
+_TICK = timedelta(milliseconds=1)
 
 
 class Registry:
@@ -55,7 +58,8 @@ class Registry:
                 own = ModelDocument.from_card(read_card(path), shipped=True)
                 # What ships is read from the package, which may be newer; the database adds whether it was promoted.
                 kept = stored.pop(own.model_id, None)
-                yield own if kept is None else own.model_copy(update={"promoted_at": kept.promoted_at})
+                added = {} if kept is None else {"promoted_at": kept.promoted_at, "promotions": kept.promotions}
+                yield own.model_copy(update=added)
         yield from stored.values()
 
     def get(self, model_id: str) -> ModelDocument:
@@ -187,9 +191,49 @@ class Registry:
         """
         model = self.get(model_id)
         present = self.promoted(model.kind)
+        if model.model_id == present.model_id and present.promoted_at is not None:
+            return present
         if not anyway and model.model_id != present.model_id:
             self._require_better(model, present)
-        promoted = model.model_copy(update={"promoted_at": utc_now()})
+        return self._ask(model, "anyway" if anyway else "better", present)
+
+    def rollback(self, kind: str) -> ModelDocument:
+        """Ask again the model of a kind that was asked before the present one; repeat it to go further back.
+
+        Raises
+        ------
+        ModelError
+            If there was none before.
+        """
+        models = list(self.models(kind))
+        present = self.promoted(kind)
+        asked = [models[0].model_id]  # what is asked before anything is promoted
+        events = [(promotion.at, promotion.how, model.model_id) for model in models for promotion in model.promotions]
+        for _, how, model_id in sorted(events):
+            if how == "rollback":
+                asked.pop()
+            elif asked[-1] != model_id:
+                asked.append(model_id)
+        if len(asked) < 2 or asked[-1] != present.model_id:
+            raise ModelError(
+                f"Before {present.model_id} no other {kind} model was asked.", "Name one: `invdesflow models promote`."
+            )
+        return self._ask(self.get(asked[-2]), "rollback", present)
+
+    def refuse(self, model_id: str, reason: str) -> ModelDocument:
+        """Keep a model and say why it is not promoted."""
+        refused = self.get(model_id).model_copy(update={"not_promoted": reason})
+        self._stored.upsert([refused])
+        return refused
+
+    def _ask(
+        self, model: ModelDocument, how: Literal["better", "anyway", "rollback"], present: ModelDocument
+    ) -> ModelDocument:
+        now = utc_now()
+        if present.promoted_at is not None:  # the order decides, and a clock may be behind
+            now = max(now, present.promoted_at + _TICK)
+        promotion = Promotion(at=now, how=how, instead_of=present.model_id)
+        promoted = model.model_copy(update={"promoted_at": now, "promotions": [*model.promotions, promotion]})
         self._stored.upsert([promoted])
         return promoted
 
@@ -197,6 +241,12 @@ class Registry:
         name, more_is_better = self._scores.get(model.kind, ("", True))
         new, old = (one.held_out_metrics.get(name) for one in (model, present))
         remedy = "Evaluate both, or promote it anyway with --anyway."
+        if model.compared_with == present.digest:
+            if model.not_promoted:
+                raise ModelError(
+                    f"{model.model_id} is not better than {present.model_id}: {model.not_promoted}.", remedy
+                )
+            return
         if new is None or old is None:
             raise ModelError(f"{model.model_id} and {present.model_id} cannot be compared.", remedy)
         if model.held_out_formulas_digest != present.held_out_formulas_digest:
