@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from invdesflow.campaigns.summary import build_summary, chosen_relaxation
+from invdesflow.campaigns.summary import build_summary
 from invdesflow.database.builders import DocumentBuilder
 from invdesflow.database.collection import Collection
 from invdesflow.database.documents import Document, content_hash
@@ -13,6 +13,7 @@ from invdesflow.database.failures import driver_errors
 from invdesflow.database.summary import SummaryDocument
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.generation.documents import CandidateDocument
+from invdesflow.relaxation.choice import chosen_relaxation
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.relaxation.entries import stored_entries, subsystem_names
 from invdesflow.relaxation.hull import HullEntry, assess_stability

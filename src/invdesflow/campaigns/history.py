@@ -3,7 +3,6 @@
 from pydantic import BaseModel, ConfigDict
 
 from invdesflow.database.database import Database
-from invdesflow.database.queries import CandidateFilter
 from invdesflow.database.summary import SummaryDocument
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import ConfigurationError
@@ -11,10 +10,8 @@ from invdesflow.generation.documents import CandidateDocument
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.screening.documents import ScreeningDocument
 from invdesflow.screening.phonon_documents import PhononDocument
-from invdesflow.superconductors.documents import SuperconductorDocument
-from invdesflow.superconductors.loading import load_catalogue_into
 
-__all__ = ["CandidateHistory", "candidate_history", "known_superconductors"]
+__all__ = ["CandidateHistory", "candidate_history"]
 
 
 class CandidateHistory(BaseModel):
@@ -63,26 +60,3 @@ def candidate_history(database: Database, candidate_id: str) -> CandidateHistory
             database.collection(ElectronPhononDocument).find({"candidate_id": identifier}, sort=oldest_first)
         ),
     )
-
-
-def known_superconductors(database: Database, name: str) -> list[SuperconductorDocument]:
-    """Return the known superconductors with this identifier or formula.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none.
-    """
-    collection = database.collection(SuperconductorDocument)
-    if collection.count() == 0:
-        load_catalogue_into(database)
-    by_id = collection.get(name)
-    if by_id is not None:
-        return [by_id]
-    filters = CandidateFilter.checked(formula=name).to_mongo()
-    found = list(collection.find(filters, sort=[("pressure_gpa", 1)]))
-    if not found:
-        raise ConfigurationError(
-            f"No known superconductor is called {name!r}.", "List them with: invdesflow superconductors list."
-        )
-    return found

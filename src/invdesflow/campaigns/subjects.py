@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from pymatgen.core import Structure
 
-from invdesflow.campaigns.history import known_superconductors
 from invdesflow.campaigns.verify_candidates import relaxed_structure
 from invdesflow.crystals.reading import read_structure
 from invdesflow.database import Database
 from invdesflow.errors import ConfigurationError
 from invdesflow.generation.documents import CandidateDocument
+from invdesflow.superconductors.finding import known_superconductors
 
 __all__ = ["Subject", "find_subject"]
 

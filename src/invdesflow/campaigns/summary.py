@@ -13,18 +13,9 @@ from invdesflow.relaxation.hull import Stability
 from invdesflow.screening.documents import ScreeningDocument
 from invdesflow.screening.phonon_documents import PhononDocument
 
-__all__ = ["build_summary", "chosen_relaxation"]
+__all__ = ["build_summary"]
 
 D = TypeVar("D", ScreeningDocument, PhononDocument)
-
-
-def chosen_relaxation(relaxations: Sequence[RelaxationDocument]) -> RelaxationDocument | None:
-    """Return the relaxation that speaks for a candidate: a converged one before others, then the latest."""
-    return max(
-        relaxations,
-        key=lambda relaxation: (relaxation.converged, relaxation.created_at, relaxation.relaxation_id),
-        default=None,
-    )
 
 
 def build_summary(
@@ -44,7 +35,7 @@ def build_summary(
     candidate
         The candidate.
     relaxation
-        The relaxation that speaks for it (`chosen_relaxation`), if any.
+        The relaxation that speaks for it (`invdesflow.relaxation.choice.chosen_relaxation`), if any.
     screenings
         All its screenings; the latest of that relaxation counts.
     stability

@@ -7,7 +7,6 @@ from typing import Any
 from jobflow import Flow, Job, OnMissing, job
 from pymatgen.core import Structure
 
-from invdesflow.campaigns.summary import chosen_relaxation
 from invdesflow.database import Database
 from invdesflow.database.stages import StageRecord, Stopwatch
 from invdesflow.epw.documents import ElectronPhononDocument
@@ -15,6 +14,7 @@ from invdesflow.epw.flows import ElectronPhononMaker
 from invdesflow.errors import CampaignError
 from invdesflow.espresso.calculation import Calculation
 from invdesflow.makers import SettingsMaker
+from invdesflow.relaxation.choice import chosen_relaxation
 from invdesflow.relaxation.documents import RelaxationDocument
 
 __all__ = ["VerifyMaker", "relaxed_structure", "relaxed_structures"]

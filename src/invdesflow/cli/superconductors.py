@@ -59,9 +59,9 @@ def show_superconductor(
     name: Annotated[str, typer.Argument(help="Identifier or formula")], json: JsonFlag = False
 ) -> None:
     """Show the known superconductors of one formula, every value with its source."""
-    from invdesflow.campaigns.history import known_superconductors
     from invdesflow.cli.history import print_superconductor
     from invdesflow.database import Database
+    from invdesflow.superconductors.finding import known_superconductors
 
     with Database() as database:
         documents = known_superconductors(database, name)
