@@ -1,0 +1,114 @@
+"""Lattice constants of the A2BH6 and A2XBH6 crystals of the catalogue after relaxation, against the published ones.
+
+    python benchmarks/hydride_lattices.py                       # prints the table
+    python benchmarks/hydride_lattices.py --write FILE          # and writes the summary that studies warn with
+
+The shipped summary is src/invdesflow/intercalation/potential_errors.yaml; it is never edited by hand.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from pymatgen.core import Structure
+
+from invdesflow.crystals.symmetry import conventional, space_group
+from invdesflow.errors import PotentialError
+from invdesflow.intercalation.potential_errors import Family, LatticeErrors
+from invdesflow.relaxation.potentials import Potential, find_potential, load_calculator
+from invdesflow.relaxation.relaxation import RelaxationSettings, relax
+from invdesflow.superconductors.catalogue import load_catalogue
+
+POTENTIALS = {"CHGNet": ["0.3.0"], "SevenNet": ["7net-0"]}
+PROTOTYPES = ("K2PtCl6", "elpasolite")
+ELEMENT = "H"
+
+
+def crystals(prototype: str) -> dict[str, Structure]:
+    """Return the hydrides of a structure type at their published lattice constants, all at ambient pressure."""
+    return {
+        document.name: document.structure
+        for document in load_catalogue()
+        if document.prototype == prototype and ELEMENT in document.elements and document.pressure_gpa == 0
+    }
+
+
+def lattice_constant(structure: Structure) -> float:
+    """Return a of the conventional cell (Angstrom)."""
+    return float(conventional(structure).lattice.a)
+
+
+def measure(potential: Potential, prototype: str) -> LatticeErrors:
+    """Relax the crystals of a structure type and print what comes of each."""
+    calculator, settings = load_calculator(potential), RelaxationSettings()
+    structures = crystals(prototype)
+    errors, failed = {}, {}
+    for name, structure in structures.items():
+        published = lattice_constant(structure)
+        result = relax(structure, calculator, settings)
+        if not result.converged:
+            failed[name] = result.reason
+            print(f"  {name:12} {published:8.3f} {'-':>8} {'':>8}  {result.reason}", flush=True)
+            continue
+        relaxed = lattice_constant(result.structure)
+        errors[name] = 100 * (relaxed / published - 1)
+        print(f"  {name:12} {published:8.3f} {relaxed:8.3f} {errors[name]:+7.1f} %", flush=True)
+    worst = max(errors, key=lambda name: abs(errors[name]))
+    first = next(iter(structures.values()))
+    return LatticeErrors(
+        family=Family(
+            prototype=prototype,
+            anonymous_formula=first.composition.anonymized_formula,
+            space_group_number=space_group(first)[0],
+            element=ELEMENT,
+        ),
+        potential=f"{potential.kind} {potential.model}",
+        digest=potential.digest,
+        count=len(errors),
+        failed=failed,
+        mean_percent=round(sum(map(abs, errors.values())) / len(errors), 2),
+        worst_percent=round(errors[worst], 2),
+        worst_crystal=worst,
+        command=shlex.join(["python", "benchmarks/hydride_lattices.py", *sys.argv[1:]]),
+    )
+
+
+def measurements() -> Iterator[LatticeErrors]:
+    """Measure every potential that is installed on every structure type."""
+    for kind, models in POTENTIALS.items():
+        for model in models:
+            try:
+                potential = find_potential(kind, model)
+            except PotentialError as error:
+                print(f"{kind} {model}: {error.problem}")
+                continue
+            for prototype in PROTOTYPES:
+                print(f"{kind} {model}, {prototype}: a published, a relaxed (A), error", flush=True)
+                found = measure(potential, prototype)
+                print(
+                    f"  {found.count} crystals: mean {found.mean_percent:.1f} %, worst {found.worst_percent:+.1f} % "
+                    f"({found.worst_crystal})",
+                    flush=True,
+                )
+                yield found
+
+
+def main() -> None:
+    """Measure, print, and write the summary."""
+    parser = argparse.ArgumentParser(description="Lattice constants of A2BH6 and A2XBH6 crystals after relaxation.")
+    parser.add_argument("--write", type=Path, help="YAML file for the summary")
+    arguments = parser.parse_args()
+    found = list(measurements())
+    if arguments.write:
+        head = "# Written by benchmarks/hydride_lattices.py; run it again instead of editing.\n"
+        content = yaml.safe_dump(
+            [entry.model_dump() for entry in found], sort_keys=False, allow_unicode=True, width=110
+        )
+        arguments.write.write_text(head + content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""A value, or the reason why there is none."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from invdesflow.errors import EspressoError, IntercalationError, StructureError
+
+__all__ = ["value_or_reason"]
+
+T = TypeVar("T")
+
+
+def value_or_reason(compute: Callable[[], T]) -> tuple[T | None, str]:
+    """Compute a value; where crystals or calculations do not allow it, return the reason instead."""
+    try:
+        return compute(), ""
+    except (EspressoError, IntercalationError, StructureError) as error:
+        return None, error.problem

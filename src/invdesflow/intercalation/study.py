@@ -1,0 +1,200 @@
+"""Putting the comparison of a host with each of its guests together from what is known of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from invdesflow.crystals.symmetry import space_group
+from invdesflow.epw.documents import ElectronPhononDocument
+from invdesflow.errors import IntercalationError
+from invdesflow.intercalation.comparison import compare_energies, compare_predictions, compare_structures
+from invdesflow.intercalation.coupling import comparable_calculations, compare_coupling
+from invdesflow.intercalation.documents import (
+    CouplingChange,
+    CrystalSources,
+    EnergyChange,
+    Pair,
+    PairComparison,
+    PhononChange,
+    PredictionChange,
+    StructureChange,
+)
+from invdesflow.intercalation.equal_settings import require_equal_phonons
+from invdesflow.intercalation.gamma_modes import GammaModes
+from invdesflow.intercalation.reasons import value_or_reason
+from invdesflow.intercalation.site_mapping import host_cells
+from invdesflow.intercalation.vibrations import calculated_modes, compare_phonons
+from invdesflow.relaxation.documents import RelaxationDocument
+from invdesflow.screening.documents import ScreeningDocument
+from invdesflow.screening.phonon_documents import PhononDocument
+
+__all__ = ["KnownCrystal", "StudySettings", "compare_pair", "ranked"]
+
+T = TypeVar("T")
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class StudySettings(BaseModel):
+    """How the comparison is made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    network_element: str | None = Field(
+        None, description="element whose motions are followed, such as H; none: the lightest of the host"
+    )
+    window_boundaries_mev: tuple[float, ...] | None = Field(
+        None, description="where lambda is parted; none: in the gaps of the phonons, of each crystal its own"
+    )
+
+
+@dataclass(frozen=True)
+class KnownCrystal:
+    """What is known of one crystal.
+
+    Parameters
+    ----------
+    candidate_id
+        The crystal.
+    relaxation
+        With the potential.
+    phonon, screening
+        None where they were not asked for.
+    modes
+        Phonons at Gamma with the potential; None where there are none.
+    modes_reason
+        Why there are none.
+    calculations
+        All electron-phonon calculations of it.
+    """
+
+    candidate_id: str
+    relaxation: RelaxationDocument
+    phonon: PhononDocument | None = None
+    screening: ScreeningDocument | None = None
+    modes: GammaModes | None = None
+    modes_reason: str = ""
+    calculations: tuple[ElectronPhononDocument, ...] = field(default=())
+
+    def sources(self, calculation: ElectronPhononDocument | None) -> CrystalSources:
+        """Name the documents."""
+        return CrystalSources(
+            candidate_id=self.candidate_id,
+            relaxation_id=self.relaxation.relaxation_id,
+            phonon_id=self.phonon and self.phonon.phonon_id,
+            screening_id=self.screening and self.screening.screening_id,
+            elph_id=calculation and calculation.elph_id,
+        )
+
+
+def compare_pair(
+    pair: Pair,
+    host: KnownCrystal,
+    guest: KnownCrystal,
+    *,
+    references: Mapping[str, float],
+    arrays_of: Callable[[ElectronPhononDocument], Arrays],
+    settings: StudySettings,
+) -> PairComparison:
+    """Compare a crystal with guests to its host, as far as both are known.
+
+    Parameters
+    ----------
+    pair
+        What was put in where.
+    host, guest
+        What is known of the two.
+    references
+        As for `invdesflow.intercalation.comparison.compare_energies`.
+    arrays_of
+        Gives the arrays of an electron-phonon calculation.
+    settings
+        How; with the element of the network.
+
+    Raises
+    ------
+    IntercalationError
+        If the settings name no element of the network.
+
+    Returns
+    -------
+    PairComparison
+        What cannot be compared, also because the settings are not equal, is missing with its reason.
+    """
+    relaxed = host.relaxation, guest.relaxation
+    guests = tuple(pair.guests)
+    structure = guest.relaxation.final_structure
+    cells, _ = value_or_reason(lambda: host_cells(host.relaxation.final_structure, structure, guests))
+    element = settings.network_element
+    if element is None:
+        raise IntercalationError("No element of the network was named.", "Name one, such as H.")
+    chosen, problem = value_or_reason(lambda: comparable_calculations(host.calculations, guest.calculations))
+    coupling, coupling_phonons = CouplingChange.missing(problem), PhononChange.missing(problem, element)
+    if chosen is not None:
+        arrays = arrays_of(chosen[0]), arrays_of(chosen[1])
+        coupling = compare_coupling(*chosen, arrays, cells or 1, settings.window_boundaries_mev)
+        coupling_phonons = _calculated_phonons(chosen, guests, element)
+    return PairComparison(
+        pair=pair,
+        formula=guest.relaxation.reduced_formula,
+        space_group_number=guest.relaxation.spacegroup_after or space_group(structure)[0],
+        host_cells=cells,
+        host=host.sources(chosen and chosen[0]),
+        guest=guest.sources(chosen and chosen[1]),
+        structure=_or_missing(lambda: compare_structures(*relaxed, guests), StructureChange.missing),
+        energy=_or_missing(lambda: compare_energies(*relaxed, guests, references), EnergyChange.missing),
+        prediction=_or_missing(lambda: _predictions(host, guest), PredictionChange.missing),
+        phonons=_phonons(host, guest, guests, element),
+        coupling=coupling,
+        coupling_phonons=coupling_phonons,
+    )
+
+
+def ranked(pairs: list[PairComparison]) -> list[PairComparison]:
+    """Sort pairs: the largest gain of Tc first, then those where it is unknown, by their predicted or known Tc."""
+
+    def order(one: PairComparison) -> tuple[float, float, str]:
+        tc = one.tc_k
+        unknown = float("inf")
+        return (
+            unknown if tc.difference is None else -tc.difference,
+            unknown if tc.guest is None else -tc.guest,
+            one.pair.guest_id,
+        )
+
+    return sorted(pairs, key=order)
+
+
+def _predictions(host: KnownCrystal, guest: KnownCrystal) -> PredictionChange:
+    if host.screening is None or guest.screening is None:
+        raise IntercalationError("not both were screened")
+    return compare_predictions(host.screening, guest.screening)
+
+
+def _phonons(host: KnownCrystal, guest: KnownCrystal, guests: tuple[str, ...], element: str) -> PhononChange:
+    before, after = host.phonon, guest.phonon
+    statuses = None if before is None else before.status, None if after is None else after.status
+    if host.modes is None or guest.modes is None or before is None or after is None:
+        return PhononChange.missing(host.modes_reason or guest.modes_reason or "no phonons", element, *statuses)
+    _, problem = value_or_reason(lambda: require_equal_phonons(before, after))
+    if problem:
+        return PhononChange.missing(problem, element, *statuses)
+    return compare_phonons(host.modes, guest.modes, guests, element, statuses)
+
+
+def _calculated_phonons(
+    calculations: tuple[ElectronPhononDocument, ElectronPhononDocument], guests: tuple[str, ...], element: str
+) -> PhononChange:
+    host, guest = calculations
+    statuses = host.status, guest.status
+    modes, problem = value_or_reason(lambda: (calculated_modes(host), calculated_modes(guest)))
+    if modes is None:
+        return PhononChange.missing(problem, element, *statuses)
+    return compare_phonons(*modes, guests, element, statuses)
+
+
+def _or_missing(compute: Callable[[], T], missing: Callable[[str], T]) -> T:
+    found, problem = value_or_reason(compute)
+    return missing(problem) if found is None else found
