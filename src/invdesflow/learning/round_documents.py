@@ -5,6 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from invdesflow.database.documents import Document, UtcDatetime
+from invdesflow.learning.bias import BiasLog
 
 __all__ = ["ChosenCandidate", "LearningRoundDocument", "ModelChange", "Outcome", "learning_round_id"]
 
@@ -39,11 +40,7 @@ class ChosenCandidate(BaseModel):
     reduced_formula: str
     rank: int = Field(ge=0, description="0 was chosen first")
     score: float = Field(description="of the acquisition; higher was better")
-    terms: dict[str, float] = Field(description="what the score is made of")
-    tc_k: float = Field(ge=0, description="predicted (K)")
-    tc_std_k: float = Field(ge=0, description="standard deviation of the prediction (K)")
-    probability: float = Field(ge=0, le=1, description="that it is stable and a superconductor")
-    core_hours: float | None = Field(None, ge=0, description="estimate of the cost")
+    terms: dict[str, float] = Field(description="what the score is made of (invdesflow.learning.acquisition.Choice)")
     outcome: Outcome | None = Field(None, description="none while the oracle is at work")
 
 
@@ -75,12 +72,7 @@ class LearningRoundDocument(Document):
     pool: int = Field(ge=0, description="candidates to choose from")
     best_tc_before_k: float = Field(ge=0, description="highest Tc that the oracle had found before (K); 0: none yet")
     chosen: list[ChosenCandidate]
-    bias: dict[str, dict[str, float]] = Field(
-        default_factory=dict, description="element -> share among the chosen, share in the pool, probability by chance"
-    )
-    divergence: float | None = Field(
-        None, ge=0, description="Jensen-Shannon divergence of the elements of the chosen from those of the pool (bit)"
-    )
+    bias: BiasLog | None = Field(None, description="what the choice leans towards; none: nothing was chosen")
     models: list[ModelChange] = Field(default_factory=list)
     finished_at: UtcDatetime | None = None
 

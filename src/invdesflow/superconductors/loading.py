@@ -23,7 +23,7 @@ from invdesflow.superconductors.importers import (
 from invdesflow.superconductors.importers.refusal import attempt
 from invdesflow.superconductors.references import ReferenceDocument
 
-__all__ = ["SOURCES", "LoadCounts", "RefusedEntry", "load_catalogue_into", "load_from"]
+__all__ = ["SOURCES", "LoadCounts", "RefusedEntry", "load_catalogue_into", "load_documents", "load_from"]
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class LoadCounts(BaseModel):
 
 def load_catalogue_into(database: Database) -> LoadCounts:
     """Load the literature catalogue that ships with InvDesFlow."""
-    return _load_superconductors(database, load_catalogue())
+    return load_documents(database, load_catalogue())
 
 
 def load_from(database: Database, source: str, path: Path | None) -> LoadCounts:
@@ -83,10 +83,11 @@ def load_from(database: Database, source: str, path: Path | None) -> LoadCounts:
         return _load_references(database, path)
     if source not in _SUPERCONDUCTORS:
         raise ConfigurationError(f"Nothing can be imported from {source!r}.", f"Use one of {', '.join(SOURCES)}.")
-    return _load_superconductors(database, track(_SUPERCONDUCTORS[source](path), "importing"))
+    return load_documents(database, track(_SUPERCONDUCTORS[source](path), "importing"))
 
 
-def _load_superconductors(database: Database, entries: Iterable[SuperconductorDocument | Refusal]) -> LoadCounts:
+def load_documents(database: Database, entries: Iterable[SuperconductorDocument | Refusal]) -> LoadCounts:
+    """Bring known superconductors into `superconductors`: new ones are added, values of known crystals merged."""
     collection = database.collection(SuperconductorDocument)
     counts = LoadCounts()
     for batch in grouper(_accepted(entries, counts), _BATCH):
