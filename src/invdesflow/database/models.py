@@ -20,6 +20,7 @@ COLLECTION_MODELS = {
     "learning_rounds": "invdesflow.learning.round_documents:LearningRoundDocument",
     "training_sets": "invdesflow.learning.training_set_documents:TrainingSetDocument",
     "retrainings": "invdesflow.learning.retraining_documents:RetrainingDocument",
+    "intercalation_studies": "invdesflow.intercalation.documents:IntercalationStudyDocument",
     "models": "invdesflow.registry.documents:ModelDocument",
     "campaigns": "invdesflow.database.campaign:CampaignDocument",
     "summary": "invdesflow.database.summary:SummaryDocument",

@@ -1,0 +1,246 @@
+"""The job that compares hosts and guests, and the function that it and every later look at them call."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobflow import job
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from invdesflow.crystals.symmetry import space_group
+from invdesflow.database import Database
+from invdesflow.database.documents import Provenance
+from invdesflow.database.provenance import current_provenance
+from invdesflow.database.stages import StageRecord, Stopwatch
+from invdesflow.epw.arrays import pack_arrays, unpack_arrays
+from invdesflow.errors import IntercalationError
+from invdesflow.intercalation.comparison import element_references
+from invdesflow.intercalation.documents import CrystalSources, IntercalationStudyDocument, Pair, study_id
+from invdesflow.intercalation.known_crystals import (
+    KnownModes,
+    arrays_of_calculation,
+    element_relaxations,
+    known_crystal,
+)
+from invdesflow.intercalation.mode_matching import network_element
+from invdesflow.intercalation.potential_errors import lattice_warnings
+from invdesflow.intercalation.study import KnownCrystal, StudySettings, compare_pair, ranked
+from invdesflow.makers import SettingsMaker
+from invdesflow.progress import track
+from invdesflow.relaxation.documents import RelaxationDocument
+
+__all__ = ["StudyMaker", "StudyOutput", "build_studies", "refresh_study"]
+
+_DEFAULT = StudySettings()
+
+
+class StudyOutput(BaseModel):
+    """What a job that compares did."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    record: StageRecord
+    study_ids: list[str] = Field(description="one for each host")
+
+
+@dataclass
+class StudyMaker(SettingsMaker):
+    """Compare hosts with all their guests, and write one study for each host.
+
+    1. Read what is known of them: relaxations, phonons, predictions, calculations from first principles.
+    2. Find the phonons at Gamma with the potential, as far as an earlier look did not store them.
+    3. Compare every crystal with its host at equal settings. What is missing says why.
+    4. Write the studies; pairs that an earlier look compared stay in, and are compared again.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    settings
+        How the comparison is made.
+    """
+
+    name: str = "intercalation studies"
+    settings: StudySettings = field(default_factory=StudySettings)
+
+    @job
+    def make(
+        self,
+        pairs: list[Pair],
+        relaxation_ids: dict[str, str],
+        phonon_ids: dict[str, str],
+        campaign: str,
+        campaign_round: int,
+    ) -> StudyOutput:
+        """Compare the pairs of one round.
+
+        Parameters
+        ----------
+        pairs
+            Hosts and crystals with guests.
+        relaxation_ids, phonon_ids
+            candidate_id -> identifier, as the jobs before return them; hosts are in them, too.
+        campaign, campaign_round
+            The round, for the provenance.
+        """
+        watch, stored, passed = Stopwatch(), [], 0
+        provenance = current_provenance(campaign, campaign_round)
+        with Database() as database:
+            for host_id, of_host in track(by_host(pairs).items(), "comparing"):
+                known = [pair for pair in of_host if pair.guest_id in relaxation_ids]
+                for _ in range(len(of_host) - len(known)):
+                    watch.reject(["a guest that was not relaxed"])
+                if host_id not in relaxation_ids or not known:
+                    for _ in known:
+                        watch.reject(["a host that was not relaxed"])
+                    continue
+                (study,) = build_studies(
+                    database, known, relaxation_ids, phonon_ids, settings=self.settings, provenance=provenance
+                )
+                database.collection(IntercalationStudyDocument).upsert([study])
+                stored.append(study.study_id)
+                passed += len(known)
+        record = watch.record(self.name, entered=len(pairs), passed=passed, note=f"{len(stored)} hosts")
+        return StudyOutput(record=record, study_ids=stored)
+
+
+def build_studies(
+    database: Database,
+    pairs: Iterable[Pair],
+    relaxation_ids: Mapping[str, str],
+    phonon_ids: Mapping[str, str],
+    *,
+    settings: StudySettings = _DEFAULT,
+    provenance: Provenance | None = None,
+) -> Iterator[IntercalationStudyDocument]:
+    """Compare hosts and guests with what the database knows of them now.
+
+    Parameters
+    ----------
+    database
+        Where they are; phonons at Gamma are put into its blobs, the studies are the caller's to write.
+    pairs
+        Hosts and crystals with guests.
+    relaxation_ids, phonon_ids
+        candidate_id -> identifier.
+    settings
+        How.
+    provenance
+        For the documents.
+
+    Yields
+    ------
+    IntercalationStudyDocument
+        One for each host, with the pairs that an earlier look stored.
+
+    Raises
+    ------
+    IntercalationError
+        If a host or a guest was not relaxed.
+    """
+    for host_id, of_host in by_host(pairs).items():
+        asked = {
+            name: CrystalSources(
+                candidate_id=name, relaxation_id=relaxation_ids.get(name), phonon_id=phonon_ids.get(name)
+            )
+            for name in [host_id, *(pair.guest_id for pair in of_host)]
+        }
+        host = database.collection(RelaxationDocument).get(asked[host_id].relaxation_id or "")
+        if host is None:
+            raise IntercalationError(f"The host {host_id} was not relaxed.", "Relax it first.")
+        name = study_id(host_id, host.potential, host.settings)
+        earlier = database.collection(IntercalationStudyDocument).get(name)
+        known_pairs = {} if earlier is None else {one.pair.guest_id: one for one in earlier.pairs}
+        sources = {guest_id: one.guest for guest_id, one in known_pairs.items()} | asked
+        compared = {guest_id: one.pair for guest_id, one in known_pairs.items()} | {
+            pair.guest_id: pair for pair in of_host
+        }
+        modes = KnownModes(host.potential, _stored_arrays(database, earlier))
+        crystals = {one: known_crystal(database, source, modes) for one, source in sources.items()}
+        study = _study(database, host, list(compared.values()), crystals, settings)
+        arrays = database.blobs.put(pack_arrays(modes.arrays)) if modes.arrays else None
+        yield study.model_copy(update={"arrays": arrays, "provenance": provenance or study.provenance})
+
+
+def refresh_study(
+    database: Database, study: IntercalationStudyDocument, settings: StudySettings = _DEFAULT
+) -> IntercalationStudyDocument:
+    """Compare the pairs of a stored study again, with what the database knows now, and store it.
+
+    Parameters
+    ----------
+    database
+        Where it is.
+    study
+        As it was stored.
+    settings
+        How.
+    """
+    crystals = [source for one in study.pairs for source in (one.host, one.guest)]
+    relaxation_ids = {one.candidate_id: one.relaxation_id for one in crystals if one.relaxation_id}
+    phonon_ids = {one.candidate_id: one.phonon_id for one in crystals if one.phonon_id}
+    pairs = [one.pair for one in study.pairs]
+    (again,) = build_studies(
+        database, pairs, relaxation_ids, phonon_ids, settings=settings, provenance=study.provenance
+    )
+    database.collection(IntercalationStudyDocument).upsert([again])
+    return again
+
+
+def by_host(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
+    """Group pairs by their host."""
+    grouped: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        grouped[pair.host_id].append(pair)
+    return dict(grouped)
+
+
+def _study(
+    database: Database,
+    host: RelaxationDocument,
+    pairs: list[Pair],
+    crystals: Mapping[str, KnownCrystal],
+    settings: StudySettings,
+) -> IntercalationStudyDocument:
+    host_id = pairs[0].host_id
+    element = settings.network_element or network_element(host.elements)
+    symbols = {symbol for crystal in crystals.values() for symbol in crystal.relaxation.elements}
+    references = element_references(element_relaxations(database, symbols, host.potential), host)
+    comparisons = [
+        compare_pair(
+            pair,
+            crystals[host_id],
+            crystals[pair.guest_id],
+            references=references,
+            arrays_of=lambda calculation: arrays_of_calculation(database, calculation),
+            settings=settings.model_copy(update={"network_element": element}),
+        )
+        for pair in pairs
+    ]
+    return IntercalationStudyDocument(
+        study_id=study_id(host_id, host.potential, host.settings),
+        host_id=host_id,
+        host_formula=host.reduced_formula,
+        host_space_group_number=host.spacegroup_after or space_group(host.final_structure)[0],
+        potential=host.potential,
+        relaxation_settings=host.settings,
+        pressure_gpa=host.settings.pressure_gpa,
+        network_element=element,
+        pairs=ranked(comparisons),
+        warnings=_warnings(crystals.values(), host.potential.digest),
+    )
+
+
+def _stored_arrays(database: Database, earlier: IntercalationStudyDocument | None) -> Mapping[str, NDArray[Any]]:
+    if earlier is None or earlier.arrays is None:
+        return {}
+    return unpack_arrays(database.blobs.get(earlier.arrays))
+
+
+def _warnings(crystals: Iterable[KnownCrystal], digest: str) -> list[str]:
+    found = (
+        warning for crystal in crystals for warning in lattice_warnings(crystal.relaxation.initial_structure, digest)
+    )
+    return list(dict.fromkeys(found))
