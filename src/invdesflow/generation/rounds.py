@@ -20,7 +20,7 @@ from invdesflow.generation.known_compounds import shipped_compounds
 from invdesflow.generation.novelty import Crystal, CrystalIndex, assess, duplicate_rejection
 from invdesflow.progress import track
 
-__all__ = ["CandidateProposal", "GenerationOutput", "GenerationRound"]
+__all__ = ["CandidateProposal", "GenerationOutput", "GenerationRound", "same_proposal"]
 
 _BATCH = 100
 _KNOWN = "known candidate"
@@ -182,14 +182,14 @@ class GenerationRound(Generic[P]):
         for proposal in batch:
             origin = self._origin(proposal)
             document = stored.get(proposal.candidate_id)
-            if document is not None and _same_proposal(document.origins[0], origin):
+            if document is not None and same_proposal(document.origins[0], origin):
                 self._counts["reused"] += 1
                 share.own.append(document)
                 if document.status == "accepted":
                     self._batch.add(Crystal(document.candidate_id, "candidates", document.structure))
             elif document is not None or proposal.candidate_id in self._found:
                 share.n_known += 1
-                if document is None or not any(_same_proposal(origin, known) for known in document.origins):
+                if document is None or not any(same_proposal(origin, known) for known in document.origins):
                     share.again.append((proposal.candidate_id, origin))
             else:
                 share.new.append(self._document(proposal, origin))
@@ -229,7 +229,7 @@ class GenerationRound(Generic[P]):
         return self._describe(proposal).model_copy(update=self._round)
 
 
-def _same_proposal(first: Origin, second: Origin) -> bool:
+def same_proposal(first: Origin, second: Origin) -> bool:
     """Tell whether two origins are one proposal, whenever and by whichever version of the program it was made."""
     generator = first.generator.model_copy(update={"version": second.generator.version})
     return first.model_copy(update={"at": second.at, "generator": generator}) == second

@@ -1,0 +1,135 @@
+"""Hosts and guests from names to stored candidates."""
+
+import pytest
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice, Structure
+
+from invdesflow.errors import ConfigurationError, IntercalationError, StructureError
+from invdesflow.generation.documents import CandidateDocument
+from invdesflow.intercalation.fillings import OrderingSettings
+from invdesflow.intercalation.hosts import HostSettings
+from invdesflow.intercalation.jobs import IntercalateMaker
+from invdesflow.superconductors.catalogue import load_catalogue
+from invdesflow.superconductors.loading import load_catalogue_into
+
+
+@pytest.fixture
+def filled(database):
+    load_catalogue_into(database)
+    return database
+
+
+def run(maker):
+    return maker.make.original(maker, "test", 0)
+
+
+def intercalate(*names, **settings):
+    return run(IntercalateMaker(hosts=HostSettings(names=list(names)), **settings))
+
+
+def known(name):
+    return next(document for document in load_catalogue() if document.name == name)
+
+
+def candidate(database, identifier):
+    return database.collection(CandidateDocument).get(identifier)
+
+
+def test_the_crystal_of_the_paper_comes_out_of_its_host(filled):
+    output = intercalate("K2CuH6", guests=["Ga", "Li"])
+    host, gallium, lithium = (candidate(filled, identifier) for identifier in output.candidate_ids)
+    matcher = StructureMatcher()
+    assert matcher.fit(host.structure, known("K2CuH6").structure)
+    assert matcher.fit(gallium.structure, known("K2GaCuH6").structure)
+    assert matcher.fit(lithium.structure, known("K2LiCuH6").structure)
+    assert gallium.novelty.matched_id == known("K2GaCuH6").superconductor_id
+    assert gallium.status == "accepted"
+    assert host.origins[0].conditions == {"role": "host"}
+    assert host.origins[0].parents == [known("K2CuH6").superconductor_id]
+    origin = gallium.origins[0]
+    assert (origin.kind, origin.parents) == ("intercalation", [host.candidate_id])
+    assert origin.conditions["guests"] == {"Ga": 1}
+    assert origin.conditions["sites"] == ["4b"]
+    assert [(pair.guests, pair.sites, pair.filling) for pair in output.pairs] == [
+        ({"Ga": 1}, ["4b"], 1.0),
+        ({"Li": 1}, ["4b"], 1.0),
+    ]
+
+
+def test_the_same_round_again_stores_nothing_new(filled):
+    first = intercalate("K2CuH6", guests=["Ga"])
+    again = intercalate("K2CuH6", guests=["Ga"])
+    assert again.pairs == first.pairs
+    assert again.record.reused == 1
+    assert filled.collection(CandidateDocument).count() == 2
+    assert len(candidate(filled, first.pairs[0].guest_id).origins) == 1
+
+
+def test_a_named_guest_that_does_not_fit_becomes_a_rejected_candidate(filled):
+    output = intercalate("K2CuH6", guests=["Ga", "Cl", "Cs"])
+    assert len(output.pairs) == 1
+    assert output.record.rejected == {"guest_electronegativity": 1, "guest_size": 1}
+    for refusal in output.refusals:
+        document = candidate(filled, refusal.candidate_id)
+        assert document.status == "rejected"
+        assert document.rejections == [refusal.rejection]
+    assert "Cs is too large" in output.refusals[1].rejection.reason
+
+
+def test_all_elements_are_tried_where_none_is_named(filled):
+    output = intercalate("Na2AgH6", most=None)
+    guests = {symbol for pair in output.pairs for symbol in pair.guests}
+    refused = {symbol for refusal in output.refusals for symbol in refusal.guests}
+    assert {"Li", "Ga", "In", "Al", "Mg"} <= guests
+    assert {"F", "Cl", "O", "Cs"} <= refused
+    assert guests.isdisjoint(refused)
+    assert all(refusal.rejection.reason for refusal in output.refusals)
+
+
+def test_a_family_is_made_as_far_as_it_is_wanted(filled):
+    family = HostSettings(prototype="A2BH6", elements={"A": ["Na", "K"], "B": ["Cu", "Ag"]})
+    output = run(IntercalateMaker(hosts=family, guests=["Li"], most=3))
+    assert len(output.pairs) == 3
+    assert "stopped at most = 3" in output.record.note
+    formulas = [candidate(filled, pair.host_id).reduced_formula for pair in output.pairs]
+    assert formulas == ["Na2CuH6", "Na2AgH6", "K2CuH6"]
+
+
+def test_two_guests_share_the_voids(filled):
+    mixed = [{"4b": {"Ga": 0.5, "Li": 0.5}}]
+    output = intercalate("K2CuH6", fillings=mixed, orderings=OrderingSettings(max_cells=2))
+    assert [pair.guests for pair in output.pairs] == [{"Ga": 1, "Li": 1}] * 2  # L1_0 and L1_1 orders of a fcc lattice
+    with pytest.raises(ConfigurationError, match="K2CuH6 has no void 4x"):
+        intercalate("K2CuH6", fillings=[{"4x": {"Ga": 1.0}}])
+
+
+def test_a_relaxed_cell_file_and_a_stored_candidate_are_hosts(filled, tmp_path):
+    path = tmp_path / "host.cif"
+    known("K2CuH6").structure.to(str(path))
+    output = intercalate(str(path), guests=["Ga"])
+    again = intercalate(output.pairs[0].host_id, guests=["Ga"])
+    assert again.pairs == output.pairs
+
+
+@pytest.mark.parametrize("name", ["Xx9", "Cs9BrF7", "no-such-file.cif"])
+def test_a_host_that_nobody_knows(filled, name):
+    with pytest.raises(ConfigurationError, match="no file, no candidate and no known superconductor"):
+        intercalate(name, guests=["Li"])
+
+
+def test_a_disordered_host(filled, tmp_path):
+    path = tmp_path / "alloy.cif"
+    Structure(Lattice.cubic(3), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]).to(str(path))
+    with pytest.raises(StructureError):
+        intercalate(str(path), guests=["Li"])
+
+
+def test_a_guest_that_fits_nowhere_says_why(filled):
+    with pytest.raises(IntercalationError, match=r"No guest fits into the host: Cs is too large"):
+        intercalate("K2CuH6", guests=["Cs"])
+    assert filled.collection(CandidateDocument).count({"status": "rejected"}) == 1
+
+
+def test_an_ordering_explosion_is_counted(filled):
+    with pytest.raises(IntercalationError, match=r"There are at least \d+ orderings .* Lower max_cells"):
+        intercalate("K2CuH6", guests=["Ga"], fractions=[0.5], orderings=OrderingSettings(max_cells=8))
