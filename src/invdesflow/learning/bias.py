@@ -131,7 +131,7 @@ def bias_log(pool: Sequence[CrystalKind], chosen: Collection[int], seed: int = 0
 
 @dataclass(frozen=True, eq=False)
 class _Occurrences:
-    """Which names each crystal of the pool has: a sparse matrix of 0 and 1, shape (pool, names), and its column sums."""
+    """Which names each crystal has: a sparse matrix of 0 and 1, shape (crystals, names), and its column sums."""
 
     names: tuple[str, ...]
     matrix: Any

@@ -53,7 +53,7 @@ def _log_loss(z: FloatArray) -> FloatArray:
     ratio = np.where(low > _TAIL, 1.0 + low * mills, 1.0 / np.maximum(low**2, 1.0))
     below = log_density + np.log(ratio)
     above = np.logaddexp(log_density, log_of(high) + log_ndtr(high))
-    return np.where(z < 0, below, above)
+    return np.asarray(np.where(z < 0, below, above), dtype=np.float64)
 
 
 def log_upper_confidence_bound(mean: FloatArray, std: FloatArray, kappa: float) -> FloatArray:
