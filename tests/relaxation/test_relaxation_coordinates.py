@@ -100,6 +100,16 @@ class ConstantCalculator(Calculator):
 @pytest.mark.parametrize(("energy", "reason"), [(np.nan, "not finite"), (-1e6, "blows up")])
 def test_energies_that_mean_nothing_are_refused(energy, reason):
     atoms = bulk("Cu")
-    atoms.calc = ConstantCalculator(energy)
+    atoms.calc = ConstantCalculator(-3.0)
+    cell = SymmetryAdaptedCell(atoms)
+    cell.evaluate()
+    atoms.calc.energy = energy
+    cell.set_x(cell.get_x() + 0.01)
     with pytest.raises(UnphysicalCrystalError, match=reason):
-        SymmetryAdaptedCell(atoms).evaluate()
+        cell.evaluate()
+
+
+def test_the_zero_of_the_energy_is_the_potentials_own():
+    atoms = bulk("Cu")
+    atoms.calc = ConstantCalculator(-7000.0)
+    assert SymmetryAdaptedCell(atoms).evaluate().energy == -7000.0

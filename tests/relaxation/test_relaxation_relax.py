@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from ase import units
+from ase.build import bulk
+from ase.calculators.emt import EMT
 from ase.constraints import FixSymmetry
 from ase.filters import FrechetCellFilter
 from ase.optimize import LBFGS
@@ -134,3 +136,20 @@ def test_sevennet_goes_the_same_way():
     result = relax(magnesium_diboride(), load_calculator(find_potential("SevenNet")), RelaxationSettings(fmax=0.005))
     assert result.structure.lattice.a == pytest.approx(3.0776, abs=0.003)
     assert result.structure.lattice.c == pytest.approx(3.5140, abs=0.006)
+
+
+@pytest.mark.parametrize("optimizer", ["trust-region-bfgs", "lbfgs"])
+def test_a_tight_criterion_is_met_by_either_optimizer(optimizer):
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.05, seed=1)
+    settings = RelaxationSettings(fmax=1e-4, optimizer=optimizer, keep_symmetry=False)
+    result = relax(AseAtomsAdaptor.get_structure(atoms), EMT(), settings)
+    assert result.converged, result.reason
+    assert result.max_force < 1e-4
+    assert result.structure.volume ** (1 / 3) == pytest.approx(3.59, abs=0.01)
+
+
+def test_the_usual_optimizer_is_no_part_of_the_question():
+    assert "optimizer" not in RelaxationSettings().model_dump()
+    assert RelaxationSettings(optimizer="lbfgs").model_dump()["optimizer"] == "lbfgs"
+    assert RelaxationSettings.model_validate(RelaxationSettings().model_dump()) == RelaxationSettings()

@@ -9,6 +9,7 @@ from invdesflow.database import Database
 from invdesflow.errors import ConfigurationError
 from invdesflow.generation.diffusion import model as generator
 from invdesflow.registry.registry import Registry
+from invdesflow.relaxation import registered
 from invdesflow.screening import kinds
 
 __all__ = ["EVALUATED", "evaluate", "model_registry"]
@@ -22,8 +23,9 @@ EVALUATED: dict[kinds.Kind, str] = {
 
 
 def model_registry(database: Database) -> Registry:
-    """Return the registry of all kinds: generator and screening."""
-    return Registry(database, {generator.KIND: generator.SHIPPED, **kinds.SHIPPED}, kinds.SCORES)
+    """Return the registry of all kinds: generator, potential and screening."""
+    shipped = {generator.KIND: generator.SHIPPED, registered.KIND: registered.SHIPPED, **kinds.SHIPPED}
+    return Registry(database, shipped, {registered.KIND: registered.SCORE, **kinds.SCORES})
 
 
 def evaluate(kind: str, weights: Path, data: Mapping[str, Path], cache: Path | None = None) -> dict[str, float]:

@@ -13,8 +13,10 @@ from invdesflow.cli import (
     eliashberg,
     generator,
     importing,
+    learn,
     models,
     plot,
+    potential,
     pseudos,
     report,
     superconductors,
@@ -44,7 +46,9 @@ app.add_typer(database.app, name="db")
 app.add_typer(superconductors.app, name="superconductors")
 app.add_typer(models.app, name="models")
 app.add_typer(generator.app, name="generator")
+app.add_typer(learn.app, name="learn")
 app.add_typer(pseudos.app, name="pseudos")
+app.add_typer(potential.app, name="potential")
 
 
 def main() -> None:

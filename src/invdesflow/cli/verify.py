@@ -1,10 +1,11 @@
 """`invdesflow verify`: the electron-phonon coupling of one crystal from first principles."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from invdesflow.cli.output import JsonFlag, print_json, print_table, say
+from invdesflow.cli.pairs import pairs_of, settings_of
 
 if TYPE_CHECKING:
     from invdesflow.epw.documents import ElectronPhononDocument
@@ -45,9 +46,9 @@ def verify(
     calculation = Calculation.of(
         protocol,
         family,
-        files=_pairs(pseudo or [], "--pseudo", "Al=Al.upf"),
+        files=pairs_of(pseudo or [], "--pseudo", "Al=Al.upf"),
         pressure_gpa=pressure,
-        overrides={name: _value(text) for name, text in _pairs(setting or [], "--set", "ecutwfc_ry=60").items()},
+        overrides=settings_of(setting or []),
     )
     with Database() as database:
         settings = database.settings
@@ -89,21 +90,3 @@ def print_coupling(document: "ElectronPhononDocument") -> None:
 
 def _digits(tc_k: float | None) -> str | None:
     return None if tc_k is None else f"{tc_k:.3g}"
-
-
-def _pairs(texts: list[str], option: str, example: str) -> dict[str, str]:
-    from invdesflow.errors import ConfigurationError
-
-    pairs = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise ConfigurationError(f"{option} {text} is not of the form NAME=VALUE.", f"Write it like {example}.")
-        pairs[name.strip()] = value.strip()
-    return pairs
-
-
-def _value(text: str) -> Any:
-    import yaml
-
-    return yaml.safe_load(text)

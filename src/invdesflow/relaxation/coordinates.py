@@ -24,7 +24,7 @@ __all__ = ["Evaluation", "SymmetryAdaptedCell", "UnphysicalCrystalError"]
 
 CLOSEST_CONTACT = 0.4  # of the sum of the covalent radii; H2 is at 1.2, the shortest metal contacts at 0.75
 VOLUME_RANGE = (0.3, 3.0)  # of the first volume
-ENERGY_RANGE = 50.0  # eV per atom, either sign; cohesive energies end at 13
+ENERGY_RANGE = 50.0  # eV per atom from the first energy; cohesive energies end at 13
 LARGEST_STRAIN = 0.12  # of one step of size 1
 LARGEST_DISPLACEMENT = 0.25  # Angstrom, of one step of size 1
 
@@ -82,6 +82,7 @@ class SymmetryAdaptedCell(Optimizable):  # type: ignore[misc] # ASE is not typed
         self._x = np.zeros(len(self._strains) + len(self._displacements))
         self._evaluation: Evaluation | None = None
         self._gradient: FloatArray | None = None
+        self._first_energy: float | None = None
 
     def ndofs(self) -> int:
         """Return the number of free strains and displacements."""
@@ -197,9 +198,12 @@ class SymmetryAdaptedCell(Optimizable):  # type: ignore[misc] # ASE is not typed
         finite = np.isfinite(evaluation.forces).all() and np.isfinite(evaluation.stress).all()
         if not (finite and np.isfinite(evaluation.energy)):
             raise UnphysicalCrystalError("the potential returns a number that is not finite")
-        per_atom = evaluation.energy / len(self.atoms)
+        if self._first_energy is None:
+            self._first_energy = evaluation.energy
+        # A potential trained on total energies counts from a zero of its own, thousands of eV away.
+        per_atom = (evaluation.energy - self._first_energy) / len(self.atoms)
         if abs(per_atom) > ENERGY_RANGE:
-            raise UnphysicalCrystalError(f"energy blows up: {per_atom:.3g} eV/atom")
+            raise UnphysicalCrystalError(f"energy blows up: it changed by {per_atom:.3g} eV/atom")
 
 
 def _project(field: FloatArray, basis: FloatArray) -> FloatArray:

@@ -19,7 +19,8 @@ from invdesflow.relaxation.batch import relax_batch
 from invdesflow.relaxation.documents import RelaxationDocument, Subject, relaxation_id
 from invdesflow.relaxation.elements import reference_structures
 from invdesflow.relaxation.entries import subsystem_names
-from invdesflow.relaxation.potentials import Kind, Potential, find_potential
+from invdesflow.relaxation.potentials import Kind, Potential
+from invdesflow.relaxation.registered import find_registered_potential
 from invdesflow.relaxation.relaxation import RelaxationSettings
 from invdesflow.superconductors.documents import SuperconductorDocument
 from invdesflow.superconductors.references import ReferenceDocument
@@ -52,7 +53,8 @@ class RelaxMaker(SettingsMaker):
     potential
         Program of the interatomic potential.
     model
-        Its weights: a name that the program knows, or a path; by default CHGNet 0.3.0 or SevenNet-0.
+        Its weights: a name that the program knows, or a path; by default CHGNet 0.3.0 or SevenNet-0. For DeePMD also
+        the name of a potential in the registry; by default the promoted one.
     settings
         Convergence, pressure, symmetry.
     max_reference_e_above_hull_ev_per_atom
@@ -85,8 +87,8 @@ class RelaxMaker(SettingsMaker):
             If the potential cannot be loaded. What happens to one crystal is the reason in its document.
         """
         watch = Stopwatch()
-        potential = find_potential(self.potential, self.model)
         with Database() as database:
+            potential = find_registered_potential(database, self.potential, self.model)
             candidates = dict(_candidate_structures(database, chain(*candidate_ids)))
             systems = [{site.specie.symbol for site in structure} for structure in candidates.values()]
             competitors = dict(self._competitors(database, systems, potential))

@@ -1,12 +1,14 @@
 """Relaxation of one crystal: settings, result, and the function that leads from one to the other."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
+from ase.optimize import LBFGS
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
@@ -17,7 +19,10 @@ from invdesflow.relaxation.optimizer import StalledError, TrustRegionBFGS
 from invdesflow.relaxation.primitive import PrimitiveCell, find_primitive_cell
 from invdesflow.relaxation.symmetry import symmetry_dataset
 
-__all__ = ["DEFAULT_SETTINGS", "RelaxationResult", "RelaxationSettings", "failed_relaxation", "relax"]
+__all__ = ["DEFAULT_SETTINGS", "Observer", "RelaxationResult", "RelaxationSettings", "failed_relaxation", "relax"]
+
+Observer = Callable[[Atoms], object]
+OptimizerName = Literal["trust-region-bfgs", "lbfgs"]
 
 
 class RelaxationSettings(BaseModel):
@@ -30,6 +35,12 @@ class RelaxationSettings(BaseModel):
     keep_symmetry: bool = Field(True, description="relax within the space group of the first structure")
     max_steps: int = Field(300, ge=1, description="accepted steps after which the relaxation gives up")
     symprec: float = Field(0.01, gt=0, description="distance tolerance for finding the symmetry (A)")
+    # Where it is the default it is left out, as it was before there was a choice: the same question, the same identifier.
+    optimizer: OptimizerName = Field(
+        "trust-region-bfgs",
+        exclude_if=lambda name: name == "trust-region-bfgs",
+        description="what moves the crystal; ASE's LBFGS does not take back a step that raises the energy",
+    )
 
     @property
     def pressure(self) -> float:
@@ -88,7 +99,11 @@ DEFAULT_SETTINGS = RelaxationSettings()
 
 
 def relax(
-    structure: Structure, calculator: Calculator, settings: RelaxationSettings = DEFAULT_SETTINGS
+    structure: Structure,
+    calculator: Calculator,
+    settings: RelaxationSettings = DEFAULT_SETTINGS,
+    *,
+    observe: Observer | None = None,
 ) -> RelaxationResult:
     """Relax the cell and the positions of a crystal to the nearest minimum of its enthalpy.
 
@@ -104,6 +119,8 @@ def relax(
         ASE calculator with energy, forces and stress.
     settings
         Convergence, pressure, symmetry.
+    observe
+        Shown the primitive cell (any cell, if the symmetry is not kept) at the start and after every step.
 
     Returns
     -------
@@ -121,7 +138,7 @@ def relax(
     except StructureError as error:
         return failed_relaxation(structure, error.problem)
     primitive.atoms.calc = calculator
-    n_steps, reason = _minimise(cell, settings)
+    n_steps, reason = _minimise(cell, settings, observe)
     last = primitive.crystal()
     return RelaxationResult(
         structure=AseAtomsAdaptor.get_structure(last),
@@ -137,9 +154,11 @@ def relax(
     )
 
 
-def _minimise(cell: SymmetryAdaptedCell, settings: RelaxationSettings) -> tuple[int, str]:
+def _minimise(cell: SymmetryAdaptedCell, settings: RelaxationSettings, observe: Observer | None) -> tuple[int, str]:
     """Return the number of accepted steps, and why the relaxation failed, if it did."""
-    optimizer = TrustRegionBFGS(cell)
+    optimizer = TrustRegionBFGS(cell) if settings.optimizer == "trust-region-bfgs" else LBFGS(cell, logfile=None)
+    if observe is not None:
+        optimizer.attach(observe, 1, cell.atoms)
     try:
         converged = optimizer.run(fmax=settings.fmax, steps=settings.max_steps)
     except (UnphysicalCrystalError, StalledError) as error:

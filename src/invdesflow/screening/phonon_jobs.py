@@ -16,7 +16,8 @@ from invdesflow.errors import PotentialError
 from invdesflow.makers import SettingsMaker
 from invdesflow.progress import track
 from invdesflow.relaxation.documents import RelaxationDocument
-from invdesflow.relaxation.potentials import Kind, Potential, find_potential, load_calculator
+from invdesflow.relaxation.potentials import Kind, Potential, load_calculator
+from invdesflow.relaxation.registered import find_registered_potential
 from invdesflow.screening.phonon_documents import PhononDocument, phonon_id
 from invdesflow.screening.phonons import PhononResult, PhononSettings, failed_phonons, harmonic_phonons
 
@@ -83,8 +84,8 @@ class DynamicalStabilityMaker(SettingsMaker):
         """
         watch = Stopwatch()
         candidate_ids = candidate_ids[: self.most]
-        potential = find_potential(self.potential, self.model)
         with Database() as database:
+            potential = find_registered_potential(database, self.potential, self.model)
             relaxed = _relaxed(database, {name: relaxation_ids.get(name) for name in candidate_ids}, potential)
             identifiers = {
                 name: phonon_id(relaxation.final_structure, potential, self.settings)
