@@ -59,12 +59,7 @@ def choices(bands: Projections, orbitals: Sequence[AtomicState], window: float =
 def test_the_order_is_from_the_likely_to_the_last_resort() -> None:
     bands, orbitals = metal(n_free=6)
     names = [choice.name for choice in wannier_choices(bands, orbitals, 0.0, 1.0)]
-    assert names == [
-        "atomic orbitals",
-        "atomic orbitals, narrow window",
-        "atomic orbitals and one shell more",
-        "SCDM",
-    ]
+    assert names == ["atomic orbitals", "atomic orbitals and d of X", "atomic orbitals, narrow window", "SCDM"]
 
 
 @pytest.mark.parametrize(("core", "projected"), [([], ["X:s", "X:p"]), ([-50.0], ["X:s", "X:p"])])
@@ -138,28 +133,45 @@ def test_the_first_window_ends_where_the_bands_stop_to_be_atomic() -> None:
     assert narrow == pytest.approx(1.0)  # the states that conduct
 
 
+def test_bands_that_are_never_atomic_are_kept_half_way_to_where_the_functions_are_used_up() -> None:
+    bands, orbitals = metal()
+    first_free = bands.energies_ev[:, 4].min()
+    foreign = projections(bands.energies_ev, np.full((*bands.energies_ev.shape, 4), 0.2))
+    frozen = choices(foreign, orbitals)["atomic orbitals"].parameters["dis_froz_max"]
+    assert frozen == pytest.approx(0.5 * first_free, abs=0.01)  # the Fermi level is at zero
+
+
 def test_states_that_conduct_are_kept_though_they_are_not_atomic() -> None:
     bands, orbitals = metal()
     poor = projections(bands.energies_ev, np.where(bands.energies_ev[..., None] > -1.0, 0.2, 0.24) * np.ones(4))
-    found = choices(poor, orbitals, 1.0)
-    assert found["atomic orbitals"].parameters["dis_froz_max"] == pytest.approx(1.0)
+    found = choices(poor, orbitals, 4.0)
+    assert found["atomic orbitals"].parameters["dis_froz_max"] == pytest.approx(4.0)
     assert "atomic orbitals, narrow window" not in found  # it would be the same
 
 
-def test_one_shell_more_is_the_lowest_that_is_lacking_on_every_atom() -> None:
+def test_one_shell_more_is_the_lowest_that_is_lacking_on_one_element_then_on_all() -> None:
     orbitals = shell("B", 1, 0, 1) + shell("B", 2, 1, 1) + shell("B", 1, 0, 2) + shell("B", 2, 1, 2) + shell("Mg", 1, 0)
     energies = np.sort(np.linspace(-5.0, 15.0, 30) + spread(0.2), axis=1)
     squared = np.zeros((9, 30, 9))
     squared[:, range(9), range(9)] = 1.0
     bands = projections(energies, squared)
     found = choices(bands, orbitals)
-    assert found["atomic orbitals"].parameters["proj"] == ["B:s", "B:p", "Mg:s"]
-    more = found["atomic orbitals and one shell more"]
-    assert more.parameters["proj"] == ["B:s", "B:p", "B:d", "Mg:s", "Mg:p"]
-    assert more.n_wannier == 2 * 9 + 4
-    assert frozen_states(bands, more) <= more.n_wannier
+    names = [name for name in found if " and " in name]
+    assert names == [
+        "atomic orbitals and p of Mg",
+        "atomic orbitals and d of B",
+        "atomic orbitals and p of Mg and d of B",
+    ]
+    written = [found[name].parameters["proj"] for name in names]
+    assert written == [
+        ["B:s", "B:p", "Mg:s", "Mg:p"],
+        ["B:s", "B:p", "B:d", "Mg:s"],
+        ["B:s", "B:p", "B:d", "Mg:s", "Mg:p"],
+    ]
+    assert [found[name].n_wannier for name in names] == [9 + 3, 9 + 2 * 5, 9 + 3 + 2 * 5]
+    assert all(frozen_states(bands, found[name]) <= found[name].n_wannier for name in names)
     few = projections(energies[:, :21], squared[:, :21])
-    assert "atomic orbitals and one shell more" not in choices(few, orbitals)
+    assert [name for name in choices(few, orbitals) if " and " in name] == names[:2]
 
 
 def test_a_second_shell_of_one_momentum_has_one_radial_node_more() -> None:
@@ -170,7 +182,7 @@ def test_a_second_shell_of_one_momentum_has_one_radial_node_more() -> None:
     found = choices(projections(energies, squared), orbitals)
     assert found["atomic orbitals"].n_wannier == 10
     assert found["atomic orbitals"].parameters["proj"] == ["Y:s", "Y:s:r=2", "Y:p", "Y:d"]
-    assert "atomic orbitals and one shell more" not in found  # s, p and d are all there
+    assert not [name for name in found if " and " in name]  # s, p and d are all there
 
 
 def test_number_of_functions_is_that_of_the_projections() -> None:

@@ -56,10 +56,14 @@ def wannier_choices(
 ) -> Iterator[WannierChoice]:
     """Propose Wannier functions, the most likely to succeed first.
 
-    1. Atomic orbitals; the bands are kept up to where they stop to be made of them.
-    2. Atomic orbitals; the bands are kept up to a little above the states that conduct.
+    1. Atomic orbitals.
+    2. Atomic orbitals and one shell more on one element, for bands that they do not span; the fewest functions first.
     3. Atomic orbitals and one shell more on each element, for bands that are nearly free electrons.
-    4. Selected columns of the density matrix (SCDM), which need no orbitals for a guess.
+    4. Atomic orbitals; the bands are kept only up to a little above the states that conduct.
+    5. Selected columns of the density matrix (SCDM), which need no orbitals for a guess.
+
+    1 to 3 keep the bands up to half way between the Fermi level and the first energy at which there are more states
+    than functions, or up to where they stop to be made of atomic orbitals, if that is higher.
 
     Parameters
     ----------
@@ -79,6 +83,11 @@ def wannier_choices(
 
     Notes
     -----
+    Half way is what was measured. A window that ends at the states that conduct leaves a band that falls steeply
+    towards the Fermi level out of the functions where it is above the window, and its interpolation is off by an
+    electronvolt in between (H3S at 200 GPa, MgB2); one that ends where the functions are used up leaves them no
+    freedom, and they spread.
+
     Projectabilities for windows: Qiao, Pizzi and Marzari, npj Comput. Mater. 9, 208 (2023). SCDM with the parameters of
     Vitale et al., npj Comput. Mater. 6, 66 (2020), mu = mu_fit - 3 sigma_fit.
     """
@@ -92,27 +101,22 @@ def wannier_choices(
         )
     projectability = weights.sum(axis=2)
     least = fermi_energy_ev + window_ev
-    highest = _fits(energies, n_wannier)
+    wanted = max(least, _atomic_up_to(energies, projectability))
     common = {"dis_win_max": float(energies.max() + 1.0)}
+
+    def frozen(n: int) -> float:
+        fits = _fits(energies, n)
+        return min(fits, max(wanted, 0.5 * (fermi_energy_ev + fits)))
+
+    narrow = {"dis_froz_max": min(least, _fits(energies, n_wannier))}
     atomic = {"proj": _projections(_shells(valence))}
-    frozen = min(max(_atomic_up_to(energies, projectability), least), highest)
-    yield WannierChoice("atomic orbitals", n_wannier, skipped, {**common, **atomic, "dis_froz_max": frozen})
-    if min(least, highest) < frozen:
-        yield WannierChoice(
-            "atomic orbitals, narrow window",
-            n_wannier,
-            skipped,
-            {**common, **atomic, "dis_froz_max": min(least, highest)},
-        )
-    larger, n_larger = _with_one_shell_more(valence)
-    if n_wannier < n_larger <= energies.shape[1]:
-        frozen = max(least, 0.5 * (fermi_energy_ev + _fits(energies, n_larger)))
-        yield WannierChoice(
-            "atomic orbitals and one shell more",
-            n_larger,
-            skipped,
-            {**common, "proj": _projections(larger), "dis_froz_max": min(frozen, _fits(energies, n_larger))},
-        )
+    yield WannierChoice("atomic orbitals", n_wannier, skipped, {**common, **atomic, "dis_froz_max": frozen(n_wannier)})
+    for name, shells, n_larger in _with_one_shell_more(valence):
+        if n_larger <= energies.shape[1]:
+            larger = {"proj": _projections(shells), "dis_froz_max": frozen(n_larger)}
+            yield WannierChoice(f"atomic orbitals and {name}", n_larger, skipped, {**common, **larger})
+    if narrow["dis_froz_max"] < frozen(n_wannier):
+        yield WannierChoice("atomic orbitals, narrow window", n_wannier, skipped, {**common, **atomic, **narrow})
     fit = _fit_of_projectability(energies, projectability)
     if fit is not None:
         centre, width = fit
@@ -123,7 +127,7 @@ def wannier_choices(
             "scdm_mu": centre - 3.0 * width,
             "scdm_sigma": width,
         }
-        yield WannierChoice("SCDM", n_wannier, skipped, {**common, **scdm, "dis_froz_max": min(least, highest)})
+        yield WannierChoice("SCDM", n_wannier, skipped, {**common, **scdm, **narrow})
 
 
 def _without_core(bands: Projections, n_orbitals: int, fermi_energy_ev: float) -> tuple[int, list[int]]:
@@ -144,17 +148,31 @@ def _shells(orbitals: Sequence[AtomicState]) -> list[tuple[str, int]]:
     return [shell[:2] for shell in sorted({(orbital.element, orbital.l, orbital.shell) for orbital in orbitals})]
 
 
-def _with_one_shell_more(orbitals: Sequence[AtomicState]) -> tuple[list[tuple[str, int]], int]:
-    """Add the lowest of s, p and d that an element lacks; return the shells and the number of orbitals."""
+def _with_one_shell_more(orbitals: Sequence[AtomicState]) -> list[tuple[str, list[tuple[str, int]], int]]:
+    """Add the lowest of s, p and d that an element lacks: to one element, the fewest functions first, then to all.
+
+    Returns
+    -------
+    list of tuple
+        What was added, all shells, and the number of functions.
+    """
     shells = _shells(orbitals)
-    atoms = {element: {orbital.atom for orbital in orbitals if orbital.element == element} for element, _ in shells}
-    added, count = list(shells), len(orbitals)
-    for element, members in atoms.items():
+    added: list[tuple[str, int, int]] = []
+    for element in {element for element, _ in shells}:
+        atoms = {orbital.atom for orbital in orbitals if orbital.element == element}
         lacking = [momentum for momentum in range(3) if (element, momentum) not in shells]
         if lacking:
-            added.append((element, lacking[0]))
-            count += len(members) * (2 * lacking[0] + 1)
-    return sorted(added), count
+            added.append((element, lacking[0], len(atoms) * (2 * lacking[0] + 1)))
+    added.sort(key=lambda one: (one[2], one[0]))
+    sets = [[one] for one in added] + ([added] if len(added) > 1 else [])
+    return [
+        (
+            " and ".join(f"{_LETTERS[momentum]} of {element}" for element, momentum, _ in more),
+            sorted(shells + [(element, momentum) for element, momentum, _ in more]),
+            len(orbitals) + sum(number for _, _, number in more),
+        )
+        for more in sets
+    ]
 
 
 def _projections(shells: Sequence[tuple[str, int]]) -> list[str]:

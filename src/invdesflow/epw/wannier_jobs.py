@@ -29,6 +29,7 @@ __all__ = ["WannierMaker"]
 FloatArray = NDArray[np.float64]
 
 _MEV_PER_EV = 1e3
+_DISENTANGLED = 1e-7  # relative change of the spread; 1e-10, the default, takes ten times the steps for the same bands
 
 
 @dataclass
@@ -126,7 +127,11 @@ class WannierMaker(SettingsMaker):
         parameters = {
             **choice.parameters,
             "num_iter": protocol.wannier_num_iter,
-            "wdata": ["write_hr = .true.", f"dis_num_iter = {protocol.wannier_dis_num_iter}"],
+            "wdata": [
+                "write_hr = .true.",
+                f"dis_num_iter = {protocol.wannier_dis_num_iter}",
+                f"dis_conv_tol = {_DISENTANGLED}",
+            ],
         }
         setup = Setup(structure, meshes.k_wannier, meshes.q, choice.n_wannier, choice.kept)
         pseudopotentials = self.calculation.pseudopotentials(structure)
