@@ -1,7 +1,7 @@
 """What the acquisition strategies are worth, without DFT: search a set whose Tc is known as if nobody knew.
 
     python benchmarks/replay.py DATA [--format alexandria|jarvis] [--seeds 5] [--threshold 15] [--initial 50]
-        [--batch 25] [--budget 750] [--trees 50] [--cache FOLDER] [--figure FILE.html FILE.png]
+        [--batch 50] [--budget 750] [--trees 50] [--cache FOLDER] [--figure FILE.html FILE.png]
 
 The labels are hidden; a random set is revealed first, the same for all strategies of a seed. In every round a committee
 of trees is fitted to what was revealed, and a batch is chosen and revealed. Printed is how many calculations each
@@ -13,31 +13,24 @@ and the divergence from the pool, as the log of the bias shows them.
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import get_args
 
-from invdesflow.learning.bias import bias_log
-from invdesflow.learning.labelled_sets import LabelledSet, SetFormat, read_labelled_set
+from invdesflow.learning.labelled_sets import SetFormat, read_labelled_set
 from invdesflow.learning.replay import ReplaySettings
-from invdesflow.learning.replay_study import ReplayStudy, replay_study, standard_strategies, study_table
+from invdesflow.learning.replay_study import bias_table, replay_study, standard_strategies, study_table
 from invdesflow.learning.surrogate import SurrogateSettings
 from invdesflow.plotting.files import write_figure
 from invdesflow.plotting.replay import replay_figure
 
 SHARE = 0.5
-NAMED = 6
 
 
-def print_bias(data: LabelledSet, study: ReplayStudy) -> None:
-    """Print the drift of each strategy after the initial set, in the first seed."""
-    print("\n| strategy | divergence of elements (bit; by chance) | chosen more often than chance explains |")
-    print("| --- | --- | --- |")
-    for name, results in study.results.items():
-        start, end = study.settings.initial, study.settings.budget or len(data)
-        log = bias_log(data.kinds, results[0].order[start:end])
-        named = ", ".join(log.over_represented[:NAMED]) + (", ..." if len(log.over_represented) > NAMED else "")
-        print(f"| {name} | {log.element_divergence:.3f} ({log.element_divergence_by_chance:.3f}) | {named} |")
+def _tell(strategy: str, seed: int, spent: int) -> None:
+    """Say on the terminal's error stream how far the study is."""
+    sys.stderr.write(f"\r{strategy}, seed {seed}: {spent} calculations\033[K")
 
 
 def main() -> None:
@@ -48,7 +41,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threshold", type=float, default=15.0, help="K")
     parser.add_argument("--initial", type=int, default=50)
-    parser.add_argument("--batch", type=int, default=25)
+    parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--budget", type=int, default=750, help="calculations of each strategy but random")
     parser.add_argument("--trees", type=int, default=50)
     parser.add_argument("--cache", type=Path, help="folder where the features are kept")
@@ -63,10 +56,10 @@ def main() -> None:
         surrogate=SurrogateSettings(trees=options.trees),
     )
     strategies = standard_strategies(options.threshold, options.batch)
-    study = replay_study(data, settings, strategies, range(options.seeds))
+    study = replay_study(data, settings, strategies, range(options.seeds), report=_tell)
     print(f"{study.crystals} crystals, {study.positives} above {options.threshold:g} K, {options.seeds} seeds")
     print(study_table(study, SHARE))
-    print_bias(data, study)
+    print(f"\n{bias_table(study, data)}")
     print(f"\n{time.process_time() - start:.0f} s of the processor without reading the set")
     for path in options.figure:
         write_figure(replay_figure(study, SHARE), path)

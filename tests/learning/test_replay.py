@@ -12,7 +12,7 @@ from invdesflow.learning.acquisition import AcquisitionSettings
 from invdesflow.learning.bias import CrystalKind
 from invdesflow.learning.labelled_sets import LabelledSet
 from invdesflow.learning.replay import ReplayResult, ReplaySettings, calculations_for_share, replay
-from invdesflow.learning.replay_study import replay_study, standard_strategies, study_table
+from invdesflow.learning.replay_study import bias_table, replay_study, standard_strategies, study_table
 from invdesflow.learning.surrogate import SurrogateSettings, TreeSurrogate
 from invdesflow.plotting.replay import replay_figure
 
@@ -110,7 +110,22 @@ def test_table_and_figure_say_what_the_budget_hid(data: LabelledSet) -> None:
 def test_the_standard_strategies_can_all_be_replayed(data: LabelledSet) -> None:
     strategies = standard_strategies(15.0, 15)
     study = replay_study(data, ReplaySettings(initial=20, budget=35, surrogate=SMALL), strategies, seeds=(0,))
-    assert len(study_table(study).splitlines()) == 2 + len(strategies)
+    for table in (study_table(study), bias_table(study, data)):
+        assert [line.split(" | ")[0] for line in table.splitlines()[2:]] == [f"| {name}" for name in strategies]
+
+
+def test_the_table_of_the_bias_names_what_was_sought() -> None:
+    """Only crystals with vanadium superconduct, so that the search goes there and random choice does not."""
+    rng = np.random.default_rng(0)
+    vanadium = rng.random(300) < 0.2
+    kinds = tuple(CrystalKind(frozenset({"V" if found else "Cu"}), "A Im-3m") for found in vanadium)
+    features = np.column_stack([vanadium, rng.normal(size=300)]).astype(float)
+    data = LabelledSet(tuple(map(str, range(300))), features, 20.0 * vanadium, kinds)
+    strategies = {"random": AcquisitionSettings(strategy="random", batch=10), "ucb": UCB}
+    study = replay_study(data, ReplaySettings(initial=20, budget=60, surrogate=SMALL), strategies, seeds=(0,))
+    random, ucb = bias_table(study, data).splitlines()[2:]
+    assert random.endswith("| nothing |")
+    assert ucb.endswith("| V |")
 
 
 def test_nothing_to_search_for(data: LabelledSet) -> None:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from invdesflow.errors import LearningError
 from invdesflow.learning.acquisition import AcquisitionSettings
+from invdesflow.learning.bias import bias_log
 from invdesflow.learning.labelled_sets import LabelledSet
 from invdesflow.learning.replay import ReplayResult, ReplaySettings, calculations_for_share, replay
 
-__all__ = ["CONTROL", "ReplayStudy", "StudyRow", "replay_study", "standard_strategies", "study_table"]
+__all__ = ["CONTROL", "ReplayStudy", "StudyRow", "bias_table", "replay_study", "standard_strategies", "study_table"]
 
 CONTROL = "random"
 """Name of the strategy that all others are compared with."""
+_NAMED = 6
+"""Over-represented names that a table shows."""
 
 
 def standard_strategies(threshold_k: float, batch: int = 20) -> dict[str, AcquisitionSettings]:
@@ -145,6 +148,28 @@ def study_table(study: ReplayStudy, share: float = 0.5) -> str:
         calculations = [math.inf if value is None else float(value) for value in row.calculations]
         ratios = [-math.inf if value is None else value for value in row.ratios]
         lines.append(f"| {row.strategy} | {_summary(calculations, 0, beyond)} | {_summary(ratios, 1, 'unknown')} |")
+    return "\n".join(lines)
+
+
+def bias_table(study: ReplayStudy, data: LabelledSet) -> str:
+    """Write as a Markdown table where each strategy drifted to in its first seed, from the initial set to the budget.
+
+    Parameters
+    ----------
+    study
+        Replays of the strategies.
+    data
+        The set that they searched.
+    """
+    lines = [
+        "| strategy | divergence of the elements (bit; by chance) | chosen more often than chance explains |",
+        "| --- | --- | --- |",
+    ]
+    for name, results in study.results.items():
+        log = bias_log(data.kinds, results[0].order[study.settings.initial : study.settings.budget])
+        named = ", ".join(log.over_represented[:_NAMED]) + ", ..." * (len(log.over_represented) > _NAMED)
+        divergence = f"{log.element_divergence:.3f} ({log.element_divergence_by_chance:.3f})"
+        lines.append(f"| {name} | {divergence} | {named or 'nothing'} |")
     return "\n".join(lines)
 
 

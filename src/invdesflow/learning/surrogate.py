@@ -21,7 +21,7 @@ class SurrogateSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     trees: int = Field(50, ge=2, description="members")
-    feature_share: float = Field(0.3, gt=0, le=1, description="features that a node may choose from")
+    feature_share: float = Field(0.1, gt=0, le=1, description="features that a node may choose from")
     smallest_leaf: int = Field(1, ge=1, description="calculations that a leaf needs")
 
 
