@@ -143,9 +143,9 @@ def fill(
     Parameters
     ----------
     structure
-        Ordered host.
+        Ordered host in a primitive cell; in a larger one, orderings that only the finer lattice exchanges come apart.
     fillings
-        What goes where; at least one, every void once.
+        What goes where, with the voids of this cell; at least one, every void once.
     settings
         Bounds; default `OrderingSettings()`.
 

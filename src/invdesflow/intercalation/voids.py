@@ -12,6 +12,7 @@ from ase.data import covalent_radii
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Lattice, Structure
+from pymatgen.util.coord import lattice_points_in_supercell
 from scipy.spatial import ConvexHull, QhullError, Voronoi, cKDTree
 
 from invdesflow.crystals.spglib_search import found
@@ -100,7 +101,7 @@ def find_voids(structure: Structure, settings: VoidSettings | None = None) -> li
     Raises
     ------
     StructureError
-        If the crystal is disordered or its symmetry cannot be found.
+        If the crystal is disordered, its cell is degenerate or its symmetry cannot be found.
     """
     settings = settings or VoidSettings()
     host = _Host(structure)
@@ -134,7 +135,8 @@ def void_at(structure: Structure, position: Iterable[float], merge_a: float = 0.
         As `find_voids`.
     """
     host = _Host(structure)
-    return host.void(host.orbit(host.symmetrised(np.array(list(position), dtype=float), merge_a)))
+    point = np.array(list(position), dtype=float) @ structure.lattice.matrix @ np.linalg.inv(host.lattice)
+    return host.void(host.orbit(host.symmetrised(point, merge_a)))
 
 
 class _Cloud(NamedTuple):
@@ -147,13 +149,32 @@ class _Cloud(NamedTuple):
 
 
 class _Host:
-    """A crystal with its symmetry, and what one asks about points in it; points are fractional."""
+    """A crystal with its symmetry, and what one asks about points in it; points are fractional in a primitive cell.
 
-    def __init__(self, structure: Structure) -> None:
-        self.structure = structure
-        self.lattice: FloatArray = structure.lattice.matrix
-        self.symmetry: Symmetry = symmetry_of(structure)
-        self.numbers = np.array([site.specie.Z for site in structure])
+    spglib tells of a supercell only those operations that keep it, so that its orbits would fall apart.
+    """
+
+    def __init__(self, given: Structure) -> None:
+        symmetry = symmetry_of(given)
+        atoms = [given[int(atom)] for atom in symmetry.primitive_atoms]
+        self.given = given.lattice
+        self.structure = Structure(
+            Lattice(symmetry.primitive_lattice),
+            [atom.specie for atom in atoms],
+            [atom.coords for atom in atoms],
+            coords_are_cartesian=True,
+        )
+        self.lattice: FloatArray = self.structure.lattice.matrix
+        self.symmetry: Symmetry = symmetry_of(self.structure)
+        self.numbers = np.array([site.specie.Z for site in self.structure])
+
+    def given_cell(self, points: FloatArray) -> FloatArray:
+        """Return all images of points in the cell that was given, fractional there; shape (n_cells * n, 3)."""
+        cells = lattice_points_in_supercell(np.rint(self.given.matrix @ np.linalg.inv(self.lattice)).astype(int))
+        images = (points @ self.lattice @ self.given.inv_matrix + cells[:, None]).reshape(-1, 3)
+        wrapped = _exact(images)
+        ordered: FloatArray = wrapped[np.lexsort(wrapped.T[::-1])]
+        return ordered
 
     @cached_property
     def cloud(self) -> "_Cloud":
@@ -167,7 +188,7 @@ class _Host:
         near = _images(fractions, np.ones(3, dtype=int)) @ reduced.matrix
         grid = (np.indices([_GRID] * 3).reshape(3, -1).T / _GRID) @ reduced.matrix
         bound = float(cKDTree(near).query(grid)[0].max() + np.sum(reduced.abc) / (2 * _GRID))
-        farthest = COORDINATING * bound + np.ptp(covalent_radii[self.numbers])
+        farthest = COORDINATING * bound + np.ptp(covalent_radii[self.numbers]) + 1e-6
         reach = farthest * np.linalg.norm(reduced.inv_matrix, axis=0)
         images = _images(fractions, np.ceil(reach).astype(int))
         inside = ((images >= -reach) & (images <= 1 + reach)).all(axis=1)
@@ -220,25 +241,24 @@ class _Host:
         return point
 
     def orbit(self, site: FloatArray) -> FloatArray:
-        """Return all sites of the orbit in the given cell; shape (n_sites, 3)."""
+        """Return all sites of the orbit in the primitive cell; shape (n_sites, 3)."""
         images = self._moves(site) + site
         first: list[FloatArray] = []
         for image in images:
             if not first or self.distance(image, np.array(first)).min() > 1e-3:
                 first.append(image)
-        sites = _exact(np.array(first))
-        ordered: FloatArray = sites[np.lexsort(sites.T[::-1])]
-        return ordered
+        return np.array(first)
 
     def void(self, orbit: FloatArray) -> Void:
-        """Describe an orbit."""
+        """Describe an orbit of the primitive cell."""
         radius = self.radius(orbit[0])
-        vectors, atoms = self.shell(orbit[0], radius + float(np.ptp(covalent_radii[self.numbers])) + 1e-6)
+        spread = float(np.ptp(covalent_radii[self.numbers]))
+        vectors, atoms = self.shell(orbit[0], max(COORDINATING * radius, radius + spread) + 1e-6)
         distances = np.linalg.norm(vectors, axis=1)
         around = Counter(self.structure[int(atom)].specie.symbol for atom in atoms[distances <= COORDINATING * radius])
         wyckoff, site_symmetry = self._wyckoff(orbit)
         return Void(
-            fractional_coords=orbit,
+            fractional_coords=self.given_cell(orbit),
             wyckoff=wyckoff,
             site_symmetry=site_symmetry,
             radius=radius,
