@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +85,13 @@ def write_model(path: Path, arrays: Mapping[str, NDArray[Any]], card: Mapping[st
 
 
 def write_file(path: Path, weights: bytes, card: Mapping[str, Any]) -> None:
-    """Write weights and their card as they are."""
+    """Write weights and their card as they are, each whole and the card last: a kill or a full disk leaves no half."""
+    text = json.dumps(dict(card), indent=1, sort_keys=True, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(weights)
-    text = json.dumps(dict(card), indent=1, sort_keys=True, allow_nan=False)
-    path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    for file, content in ((path, weights), (path.with_suffix(".json"), text.encode())):
+        new = file.with_name(f"new-{uuid4().hex[:8]}-{file.name}")
+        try:
+            new.write_bytes(content)
+            new.replace(file)
+        finally:
+            new.unlink(missing_ok=True)

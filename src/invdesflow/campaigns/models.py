@@ -5,11 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from invdesflow.database import Database
 from invdesflow.errors import ConfigurationError
-from invdesflow.generation.diffusion import model as generator
-from invdesflow.registry.registry import Registry
-from invdesflow.relaxation import registered
+from invdesflow.learning.models import model_registry
 from invdesflow.screening import kinds
 
 __all__ = ["EVALUATED", "evaluate", "model_registry"]
@@ -20,12 +17,6 @@ EVALUATED: dict[kinds.Kind, str] = {
     "tc": "invdesflow.screening.training.tc_alignn",
 }
 """Kinds that are measured on formulas held out of training -> the module that does it."""
-
-
-def model_registry(database: Database) -> Registry:
-    """Return the registry of all kinds: generator, potential and screening."""
-    shipped = {generator.KIND: generator.SHIPPED, registered.KIND: registered.SHIPPED, **kinds.SHIPPED}
-    return Registry(database, shipped, {registered.KIND: registered.SCORE, **kinds.SCORES})
 
 
 def evaluate(kind: str, weights: Path, data: Mapping[str, Path], cache: Path | None = None) -> dict[str, float]:

@@ -19,6 +19,8 @@ from invdesflow.cli import (
     potential,
     pseudos,
     report,
+    retrain,
+    schedule,
     superconductors,
     verify,
 )
@@ -41,6 +43,8 @@ importing.add_commands(app)
 eliashberg.add_commands(app)
 plot.add_commands(app)
 verify.add_commands(app)
+retrain.add_commands(app)
+schedule.add_commands(app)
 app.add_typer(report.app, name="report")
 app.add_typer(database.app, name="db")
 app.add_typer(superconductors.app, name="superconductors")

@@ -62,9 +62,8 @@ class DatabaseBuilder(Builder):
     def run_here(self, database: Database) -> None:
         """Build in this process on an open database, which stays open."""
         self._database = database
-        chunks = ([self.process_item(item) for item in chunk] for chunk in grouper(self.get_items(), self.chunk_size))
-        for _ in write_behind(chunks, self.update_targets):
-            pass
+        for chunk in grouper(self.get_items(), self.chunk_size):
+            self.update_targets([self.process_item(item) for item in chunk])
 
 
 class DocumentBuilder(DatabaseBuilder, Generic[D]):
@@ -135,3 +134,10 @@ class DocumentBuilder(DatabaseBuilder, Generic[D]):
             result for result in results if not isinstance(result, BuildFailure)
         )
         self.written += counts.inserted + counts.updated
+
+    def run_here(self, database: Database) -> None:
+        """Build in this process on an open database, which stays open; the next chunk is built while one is written."""
+        self._database = database
+        chunks = ([self.process_item(item) for item in chunk] for chunk in grouper(self.get_items(), self.chunk_size))
+        for _ in write_behind(chunks, self.update_targets):
+            pass

@@ -133,7 +133,8 @@ class Registry:
                     return path
             raise ModelError(f"{model.model_id} no longer ships with InvDesFlow.", "Promote another model.")
         path = self._database.settings.data_dir / "models" / f"{model.digest}.safetensors"
-        if not path.exists() or json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) != model.card:
+        card = path.with_suffix(".json")  # written last
+        if not card.exists() or json.loads(card.read_text(encoding="utf-8")) != model.card:
             self._write(model, path)
         return path
 

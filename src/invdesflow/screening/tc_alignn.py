@@ -148,7 +148,7 @@ class TcEnsemble:
             self._stretch = float(card["calibration"]["stretch_68"])
             self._disagreement = float(card["domain"]["largest_disagreement"])
             self._scale = InputScale(**arrays_under(arrays, "scale."))
-            self._domain = TrainingDomain.from_arrays(arrays_under(arrays, "domain."))
+            self.domain = TrainingDomain.from_arrays(arrays_under(arrays, "domain."))
         except KeyError as error:
             raise ModelError(f"the model lacks {error.args[0]}.", "Install the package again.") from error
 
@@ -214,6 +214,10 @@ class TcEnsemble:
         spread = np.sqrt(np.mean([spread**2 for _, spread in parts], axis=0))
         return means.mean(axis=0), spread, means[:, :, 0].std(axis=0)
 
+    def standardised(self, inputs: Sequence[CrystalInputs]) -> NDArray[np.float32]:
+        """Return the features in which the domain is described, shape (crystals, features)."""
+        return self._scale.features(inputs)
+
     def width(self, mean: FloatArray, spread: FloatArray, mu_star: float) -> FloatArray:
         """Return the half width of the interval that covers 68 % (K), shape (crystals,)."""
         return tc_width(mean, self._stretch * np.hypot(spread, self._residual), mu_star)
@@ -223,7 +227,7 @@ class TcEnsemble:
         coupling, frequency = np.exp(mean[:, 0]), np.exp(mean[:, 1])
         tc = critical_temperature(coupling, frequency, mu_star)
         width = self.width(mean, spread, mu_star)
-        distance = self._domain.distance(self._scale.features(inputs))
+        distance = self.domain.distance(self.standardised(inputs))
         inside = (distance <= 1.0) & (disagreement <= self._disagreement)
         columns = (tc, width, coupling, frequency, distance, disagreement)
         return [

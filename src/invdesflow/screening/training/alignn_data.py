@@ -111,7 +111,7 @@ def _inputs(compounds: Sequence[Compound], featuriser: Featuriser, cache: Path |
         return list(_read(path))
     pairs = zip(structures, describe_set(structures, cache), strict=True)
     found = [featuriser.inputs(*pair) for pair in track(pairs, "graphs and features", len(structures))]
-    if path is not None:
+    if path is not None and not all(isinstance(one, str) for one in found):
         _write(path, found)
     return found
 

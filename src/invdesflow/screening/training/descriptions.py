@@ -38,7 +38,7 @@ def describe_set(structures: Sequence[Structure], cache: Path | None = None) -> 
         return list(_read(path))
     pieces = list(grouper(structures, _PIECE))
     found = [one for piece in track(pieces, "describing", len(pieces)) for one in descriptor.describe(piece)]
-    if path is not None:
+    if path is not None and not all(isinstance(one, str) for one in found):
         _write(path, found)
     return found
 

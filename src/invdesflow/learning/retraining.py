@@ -1,0 +1,218 @@
+"""What every retraining has in common: lessons, what comes of them, and whether it is better than before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from invdesflow.errors import LearningError
+from invdesflow.learning.retraining_documents import Comparison
+from invdesflow.learning.training_set_documents import Kind
+from invdesflow.learning.training_sets import TrainingRow
+from invdesflow.screening.training.splits import formulas_digest
+
+__all__ = [
+    "RETRAINERS",
+    "Lesson",
+    "Measured",
+    "Retrained",
+    "Retrainer",
+    "RetrainingSettings",
+    "compare",
+    "retrainer",
+    "verdict",
+]
+
+FloatArray = NDArray[np.float64]
+
+
+class RetrainingSettings(BaseModel):
+    """How a model is fine-tuned, and when what came of it is good enough."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(8, ge=1, description="passes over new and replayed rows")
+    learning_rate: float = Field(5e-4, gt=0, description="its height")
+    batch: int = Field(32, ge=1, description="rows in a batch")
+    replay: float = Field(4.0, ge=0, description="old rows that are shown again for each new one")
+    least_replay: int = Field(200, ge=0, description="but at least so many, as far as there are any")
+    anchor: float = Field(
+        0.02, ge=0, description="weight of the squared distance from the parent's weights in the loss"
+    )
+    confidence: float = Field(0.9, gt=0, lt=1, description="of the two-sided interval of the gain")
+    resamples: int = Field(2000, ge=100, description="of the bootstrap")
+    least_held_out: int = Field(10, ge=2, description="held-out rows without which nothing is promoted")
+    seed: int = Field(0, ge=0, description="of everything random")
+
+    def replayed(self, old: Sequence[TrainingRow], new: int) -> list[TrainingRow]:
+        """Draw the old rows that are shown again, in the order that they came in."""
+        wanted = min(len(old), max(self.least_replay, round(self.replay * new)))
+        chosen = np.random.default_rng(self.seed).permutation(len(old))[:wanted]
+        return [old[index] for index in np.sort(chosen)]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a retrainer is given.
+
+    Attributes
+    ----------
+    parent
+        Weights file of the model to start from.
+    new, replay
+        Rows to learn from: those that the parent has not seen, and some that it has.
+    held_out
+        Rows to measure parent and child on; neither has seen them.
+    settings
+        How.
+    folder
+        For checkpoints and what is slow to compute; the same lesson gets the same folder.
+    """
+
+    parent: Path
+    new: Sequence[TrainingRow]
+    replay: Sequence[TrainingRow]
+    held_out: Sequence[TrainingRow]
+    settings: RetrainingSettings
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Parent and child on the held-out rows that both know.
+
+    Attributes
+    ----------
+    loss
+        What the numbers are.
+    formulas
+        Of the rows, shape (rows,).
+    parent, child
+        One number for each row, less is better, shape (rows,).
+    metrics
+        Figures of the child, by the names that the registry compares.
+    """
+
+    loss: str
+    formulas: Sequence[str]
+    parent: FloatArray
+    child: FloatArray
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What a retrainer gives back.
+
+    Attributes
+    ----------
+    arrays, card
+        Of the child; the card still lacks its name and what is said of the comparison.
+    measured
+        On the held-out rows.
+    learned, replayed
+        Rows that it could learn from.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    card: Mapping[str, Any]
+    measured: Measured
+    learned: int
+    replayed: int
+
+
+class Retrainer(Protocol):
+    """Fine-tunes models of one kind."""
+
+    def __call__(self, lesson: Lesson) -> Retrained:
+        """Fine-tune, and measure parent and child.
+
+        Raises
+        ------
+        LearningError
+            If no new row can be read by the model.
+        TrainingError
+            If training diverges.
+        """
+
+
+RETRAINERS: Mapping[Kind, str] = {
+    "tc": "invdesflow.learning.retraining_tc:retrain_tc",
+    "formation-energy": "invdesflow.learning.retraining_formation_energy:retrain_formation_energy",
+    "classifier": "invdesflow.learning.retraining_classifier:retrain_classifier",
+    "generator": "invdesflow.learning.retraining_generator:retrain_generator",
+}
+"""Kind -> its retrainer; named, not imported, because training needs packages that screening does not."""
+
+
+def retrainer(kind: Kind) -> Retrainer:
+    """Import the retrainer of a kind.
+
+    Raises
+    ------
+    LearningError
+        If models of this kind are not retrained here, or a package is missing.
+    """
+    if kind not in RETRAINERS:
+        raise LearningError(
+            f"Models of the kind {kind} are not retrained from a training set.", f"Kinds: {', '.join(RETRAINERS)}."
+        )
+    module, _, name = RETRAINERS[kind].partition(":")
+    try:
+        found: Retrainer = getattr(import_module(module), name)
+    except ImportError as error:
+        raise LearningError(f"Training needs {error.name}.", "Run: pip install 'invdesflow[train]'.") from error
+    return found
+
+
+def compare(measured: Measured, settings: RetrainingSettings) -> Comparison:
+    """Compare parent and child row by row, with the noise of which formulas happen to be held out.
+
+    The bootstrap draws formulas, not rows, because polymorphs err together. The interval is that of the percentiles
+    (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
+
+    Raises
+    ------
+    LearningError
+        If a loss is not a number.
+    """
+    gains = measured.parent - measured.child
+    if not np.isfinite(gains).all():
+        raise LearningError("A retrained model answers with what is not a number.", "Lower the learning rate.")
+    low = high = None
+    if len(gains):
+        formulas, row_of = np.unique(np.array(measured.formulas), return_inverse=True)
+        sums, counts = np.bincount(row_of, gains), np.bincount(row_of)
+        random = np.random.default_rng(settings.seed)
+        drawn = random.integers(len(formulas), size=(settings.resamples, len(formulas)))
+        means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+        tail = (1.0 - settings.confidence) / 2.0
+        low, high = (float(value) for value in np.quantile(means, [tail, 1.0 - tail]))
+    return Comparison(
+        loss=measured.loss,
+        rows=len(gains),
+        formulas_digest=formulas_digest(list(measured.formulas)),
+        parent=float(measured.parent.mean()) if len(gains) else None,
+        child=float(measured.child.mean()) if len(gains) else None,
+        gain=float(gains.mean()) if len(gains) else None,
+        gain_low=low,
+        gain_high=high,
+        confidence=settings.confidence,
+    )
+
+
+def verdict(comparison: Comparison, settings: RetrainingSettings) -> str:
+    """Return why a child is not to be promoted; empty if it beats its parent by more than noise."""
+    if comparison.rows < settings.least_held_out:
+        return f"there are {comparison.rows} held-out rows to compare on; {settings.least_held_out} are needed"
+    low, high, gain = comparison.gain_low, comparison.gain_high, comparison.gain
+    assert low is not None and high is not None  # noqa: S101, PT018 - there are rows
+    if low > 0.0:
+        return ""
+    word = "it is worse" if high < 0.0 else "the gain is within noise"
+    return f"{word}: {comparison.loss} falls by {gain:.4g}, between {low:.4g} and {high:.4g}, on {comparison.rows} rows"

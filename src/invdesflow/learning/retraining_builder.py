@@ -1,0 +1,151 @@
+"""Builder that retrains a model when enough is new since it was made."""
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobflow import Flow, run_locally
+from pydantic import BaseModel, ConfigDict, Field
+
+from invdesflow.database.builders import DatabaseBuilder
+from invdesflow.database.documents import utc_now
+from invdesflow.errors import InvDesFlowError
+from invdesflow.learning.retraining import RETRAINERS, RetrainingSettings
+from invdesflow.learning.retraining_claims import Claims
+from invdesflow.learning.retraining_jobs import RetrainMaker, Situation, situation
+from invdesflow.learning.training_set_documents import Kind
+
+__all__ = ["RetrainingBuilder", "RetrainingRule", "Started"]
+
+
+class RetrainingRule(BaseModel):
+    """When enough is new since a model was made: any of these is enough."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int | None = Field(20, ge=1, description="so many new rows; none: their number does not matter")
+    share: float | None = Field(None, gt=0, description="so many new rows for each that the model has seen")
+    days: float | None = Field(None, gt=0, description="a model of this age, if anything is new")
+
+    def is_met(self, now: Situation) -> bool:
+        """Tell whether a model is to be retrained."""
+        new, old = len(now.new), len(now.old)
+        if not new:
+            return False
+        age_days = (utc_now() - now.parent.created_at).total_seconds() / 86400.0
+        many = self.count is not None and new >= self.count
+        much = self.share is not None and new >= self.share * old
+        return many or much or (self.days is not None and not now.parent.shipped and age_days >= self.days)
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a run of the builder did with one kind."""
+
+    kind: Kind
+    new_rows: int
+    retraining_id: str | None
+    remark: str
+
+
+class RetrainingBuilder(DatabaseBuilder):
+    """Retrain each kind of model when enough is new since it was made; each set is learned from once.
+
+    A run freezes the training set, counts what the promoted model has not seen, and if the rule is met claims the
+    retraining, which is one document for kind, set and parent, and starts a `RetrainMaker`. So two schedulers at once
+    end in one retraining, and one that failed is not tried again before something is new.
+
+    Parameters
+    ----------
+    stores
+        Path of the store file; by default that of the settings. Only this path is serialised, never a credential.
+    kinds
+        Kinds of model.
+    rule
+        When enough is new, as the fields of `RetrainingRule`.
+    settings
+        How to train, as the fields of `RetrainingSettings`.
+    """
+
+    def __init__(
+        self,
+        stores: str | None = None,
+        kinds: Sequence[Kind] = ("tc",),
+        rule: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(stores, chunk_size=1)
+        self.kinds = tuple(kinds)
+        self.rule = dict(rule or {})
+        self.settings = dict(settings or {})
+        self.started: list[Started] = []
+        self._rule = RetrainingRule(**self.rule)
+        self._settings = RetrainingSettings(**self.settings)
+
+    def get_items(self) -> Iterator[Kind]:
+        """Yield the kinds that can be retrained."""
+        kinds = [kind for kind in self.kinds if kind in RETRAINERS]
+        self.total = len(kinds)
+        yield from kinds
+
+    def process_item(self, item: Kind) -> Kind:
+        """Pass on: what there is to do needs the database, and is done where it is written."""
+        return item
+
+    def update_targets(self, items: list[Kind]) -> None:
+        """Start the retrainings that are due; what stops one kind leaves the others alone."""
+        for kind in items:
+            try:
+                self.started.append(self._start(kind))
+            except InvDesFlowError as error:
+                self.logger.warning("no retraining of %s: %s", kind, error)
+                self.started.append(Started(kind, 0, None, str(error)))
+
+    def launch(self, flow: Flow, metadata: Mapping[str, Any]) -> None:
+        """Run a flow, here and now; a builder that submits it elsewhere overrides this.
+
+        Parameters
+        ----------
+        flow
+            The retraining.
+        metadata
+            Kind and ``retraining_id``.
+        """
+        os.environ["INVDESFLOW_STORES"] = str(self.database.path.resolve())
+        directory = self.database.settings.data_dir / "runs" / str(metadata["retraining_id"])
+        directory.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning, module="jobflow")  # jobflow's own use of monty
+            run_locally(
+                flow,
+                store=self.database.job_store(),
+                log=False,
+                create_folders=True,
+                root_dir=directory,
+                ensure_success=True,
+                raise_immediately=True,
+            )
+
+    def _start(self, kind: Kind) -> Started:
+        now = situation(self.database, kind)
+        if not self._rule.is_met(now):
+            return Started(kind, len(now.new), None, "not enough is new")
+        claims = Claims(self.database)
+        asked = now.asked(self._settings)
+        if not claims.submit(asked):
+            return Started(kind, len(now.new), asked.retraining_id, "it was asked for before")
+        maker = RetrainMaker(settings=self._settings, strict=True)
+        flow = Flow([maker.make(kind, training_set_id=asked.training_set_id)], name=f"retrain {kind}")
+        try:
+            self.launch(flow, {"kind": kind, "retraining_id": asked.retraining_id})
+        except Exception as error:
+            claims.withdraw(asked, f"it could not be started: {error}")
+            raise
+        done = claims.find(asked.retraining_id)
+        reason = "" if done is None else done.reason
+        status = (
+            "submitted" if done is None or done.status == "submitted" else f"{done.model_id}: {reason or 'promoted'}"
+        )
+        return Started(kind, len(now.new), asked.retraining_id, status)
