@@ -16,7 +16,7 @@ from invdesflow.learning.replay_study import bias_table, replay_study, standard_
 from invdesflow.learning.surrogate import SurrogateSettings, TreeSurrogate
 from invdesflow.plotting.replay import replay_figure
 
-SMALL = SurrogateSettings(trees=10)
+SMALL = SurrogateSettings(trees=10, feature_share=0.5)
 UCB = AcquisitionSettings(strategy="upper_confidence_bound", batch=10)
 
 
@@ -144,3 +144,13 @@ def test_the_surrogate_refuses_what_it_cannot_learn() -> None:
         TreeSurrogate.fit(np.empty((0, 2)), np.empty(0), SMALL, 0)
     with pytest.raises(LearningError, match="not finite"):
         TreeSurrogate.fit(np.ones((2, 2)), np.array([1.0, np.nan]), SMALL, 0)
+
+
+def test_the_surrogate_is_sure_of_what_it_has_seen_only(data: LabelledSet) -> None:
+    taught, tc = data.features[:100], data.tc_k[:100]
+    committee = TreeSurrogate.fit(taught, tc, SMALL, 0).predict(data.features)
+    assert committee.shape == (400, 10)
+    assert committee[:100] == pytest.approx(np.tile(tc[:, None], 10), abs=1e-4)
+    assert committee[100:].std(axis=1).mean() > 0.5
+    unseen = committee[100:].mean(axis=1)
+    assert np.corrcoef(unseen, data.tc_k[100:])[0, 1] > 0.7
