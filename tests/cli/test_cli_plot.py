@@ -61,7 +61,15 @@ def calculation(database, candidate, elph_id="elph-aaaa000000000000", **changes)
         "omega_2_mev": 28.3,
         "critical_temperatures": [CriticalTemperature(method="migdal_eliashberg", mu_star=0.1, tc_k=6.54)],
         "mesh_convergence": [
-            MeshStep(task_id="q", k_mesh=(8, 8, 8), q_mesh=(4, 4, 4), lambda_=0.7, omega_log_mev=24.3, tc_k=6.54)
+            MeshStep(
+                task_id="q",
+                k_mesh=(8, 8, 8),
+                q_mesh=(4, 4, 4),
+                lambda_=0.7,
+                omega_log_mev=24.3,
+                dos_per_ev=1.2,
+                tc_k=6.54,
+            )
         ],
         "arrays": database.blobs.put(pack_arrays(ALPHA2F)),
     }

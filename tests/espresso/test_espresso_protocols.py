@@ -73,6 +73,13 @@ def test_convergence_of_tc_takes_the_larger_tolerance() -> None:
     assert not protocol.tc_converged(float("nan"), 1.0)
 
 
+def test_convergence_of_the_density_of_states_is_relative() -> None:
+    protocol = load_protocol("moderate", {"dos_tolerance_relative": 0.1})
+    assert protocol.dos_converged(0.50, 0.54)
+    assert not protocol.dos_converged(0.377, 0.51)
+    assert not protocol.dos_converged(float("nan"), 0.5)
+
+
 @pytest.mark.parametrize(
     ("name", "overrides", "said"),
     [

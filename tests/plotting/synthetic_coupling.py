@@ -193,7 +193,15 @@ def document(**changes):
             ),
         ],
         "mesh_convergence": [
-            MeshStep(task_id=f"qe-m{k}", k_mesh=(k, k, k), q_mesh=(q, q, q), lambda_=value, omega_log_mev=30.0, tc_k=tc)
+            MeshStep(
+                task_id=f"qe-m{k}",
+                k_mesh=(k, k, k),
+                q_mesh=(q, q, q),
+                lambda_=value,
+                omega_log_mev=30.0,
+                dos_per_ev=4.2,
+                tc_k=tc,
+            )
             for k, q, value, tc in meshes
         ],
         "dos_per_ev": 4.2,

@@ -21,6 +21,7 @@ from invdesflow.espresso.failures import default_output
 from invdesflow.espresso.inputs import DYNAMICAL_MATRICES, POTENTIAL_CHANGES, PREFIX
 from invdesflow.espresso.meshes import Meshes
 from invdesflow.espresso.outputs import PhononOutput
+from invdesflow.espresso.protocols import Protocol
 from invdesflow.espresso.pw_jobs import SAVE
 from invdesflow.espresso.tasks import Task, Way, link_file, link_files, perform, task_path
 from invdesflow.makers import SettingsMaker
@@ -75,7 +76,7 @@ class EpwCoarseMaker(SettingsMaker):
 
 @dataclass
 class EpwFineMaker(SettingsMaker):
-    """Interpolate the coupling onto ever finer meshes, one job each, until Tc stays the same.
+    """Interpolate the coupling onto ever finer meshes, one job each, until Tc and N(E_F) stay the same.
 
     Parameters
     ----------
@@ -125,20 +126,19 @@ class EpwFineMaker(SettingsMaker):
             q_mesh=fine.q,
             lambda_=results["lambda"],
             omega_log_mev=results["omega_log_mev"],
+            dos_per_ev=results["dos_per_ev"],
             tc_k=tc_k,
         )
-        # no superconductivity down to the lowest temperature counts as a Tc of zero
-        converged = bool(series) and protocol.tc_converged(step.tc_k or 0.0, series[-1].tc_k or 0.0)
         series = [*series, step]
-        if not converged and len(series) < len(meshes.fine):
+        reason = _what_changes(series, protocol)
+        if reason and len(series) < len(meshes.fine):
             return Response(replace=self.make(coarse, series))
         return Response(
             FineOutput(
                 coarse=coarse,
                 series=series,
-                converged=converged,
+                reason=reason,
                 fermi_energy_ev=results["fermi_energy_ev"],
-                dos_per_ev=results["dos_per_ev"],
             )
         )
 
@@ -148,7 +148,7 @@ class EpwMaker(SettingsMaker):
     """The electron-phonon coupling by Wannier interpolation.
 
     1. *coarse*: matrix elements on the meshes of the first-principles run, to the Wannier basis.
-    2. *fine*: interpolation onto finer and finer meshes, until Tc stays the same.
+    2. *fine*: interpolation onto finer and finer meshes, until Tc and N(E_F) stay the same.
 
     Parameters
     ----------
@@ -174,6 +174,21 @@ class EpwMaker(SettingsMaker):
         coarse = EpwCoarseMaker(self.calculation).make(wannier, phonons)
         fine = EpwFineMaker(self.calculation).make(coarse.output)
         return Flow([coarse, fine], output=fine.output, name=self.name)
+
+
+def _what_changes(series: Sequence[MeshStep], protocol: Protocol) -> str:
+    """Say what is not the same on the last two meshes; nothing if all is."""
+    if len(series) < 2:
+        return "There is only one interpolated mesh to judge convergence by."
+    # no superconductivity down to the lowest temperature counts as a Tc of zero
+    changing = []
+    if not protocol.tc_converged(series[-1].tc_k or 0.0, series[-2].tc_k or 0.0):
+        steps = ", ".join("none" if step.tc_k is None else f"{step.tc_k:.3g}" for step in series)
+        changing.append(f"Tc still changes with the interpolated mesh: {steps} K.")
+    if not protocol.dos_converged(series[-1].dos_per_ev, series[-2].dos_per_ev):
+        steps = ", ".join(f"{step.dos_per_ev:.3g}" for step in series)
+        changing.append(f"N(E_F) still changes with the interpolated mesh: {steps} states per eV and cell.")
+    return " ".join(changing)
 
 
 def spectrum_of(task_id: str) -> Alpha2F:

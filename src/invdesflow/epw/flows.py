@@ -45,7 +45,7 @@ class ElectronPhononMaker(SettingsMaker):
     3. Stop at an insulator or a magnet, with that as the result.
     4. Phonons, one job for each irreducible q-point; stop at imaginary modes, with that as the result.
     5. Wannier functions, checked against the bands.
-    6. The coupling on coarse meshes, then on finer and finer ones until Tc stays the same.
+    6. The coupling on coarse meshes, then on finer and finer ones until Tc and N(E_F) stay the same.
     7. The Eliashberg equations, one temperature a job.
     8. Put it together in one document.
 

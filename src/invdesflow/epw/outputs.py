@@ -58,6 +58,7 @@ class MeshStep(BaseModel):
     q_mesh: tuple[int, int, int]
     lambda_: float
     omega_log_mev: float
+    dos_per_ev: float = Field(description="N(E_F), states per eV and cell, both spins")
     tc_k: float | None = Field(
         description="isotropic Migdal-Eliashberg, with the first mu* of the protocol; none: no superconductivity found"
     )
@@ -70,9 +71,8 @@ class FineOutput(BaseModel):
 
     coarse: CoarseOutput
     series: list[MeshStep] = Field(description="the coarsest first")
-    converged: bool
+    reason: str = Field(description="what still changes with the mesh; empty if nothing does")
     fermi_energy_ev: float
-    dos_per_ev: float = Field(description="N(E_F), states per eV and cell, both spins")
 
 
 class GapOutput(BaseModel):

@@ -93,18 +93,14 @@ def finished(
     """
     last, protocol = fine.series[-1], calculation.protocol
     spectrum = spectrum_of(last.task_id)
-    reason = ""
-    if not fine.converged:
-        steps = ", ".join("none" if step.tc_k is None else f"{step.tc_k:.3g}" for step in fine.series)
-        reason = f"Tc still changes with the interpolated mesh: {steps} K."
     fields = {
-        "status": "completed" if fine.converged else "not_converged",
-        "reason": reason,
+        "status": "not_converged" if fine.reason else "completed",
+        "reason": fine.reason,
         **_electrons(calculation, static),
         **_phonons(calculation, static, phonons),
         "wannier": fine.coarse.wannier.trials,
         "mesh_convergence": fine.series,
-        "dos_per_ev": fine.dos_per_ev,
+        "dos_per_ev": last.dos_per_ev,
         "lambda_": spectrum.lambda_,
         "omega_log_mev": spectrum.omega_log_mev,
         "omega_2_mev": spectrum.omega_2_mev,

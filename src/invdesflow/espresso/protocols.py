@@ -55,6 +55,9 @@ class Protocol(BaseModel):
     fine_k_multiple: int = Field(ge=1, description="interpolated k-mesh over the interpolated q-mesh")
     tc_tolerance_relative: Positive = Field(lt=1, description="change of Tc between fine meshes that counts as none")
     tc_tolerance_k: Positive = Field(description="the same in K; the larger of the two holds")
+    dos_tolerance_relative: Positive = Field(
+        lt=1, description="change of N(E_F) between fine meshes that counts as none"
+    )
     path_spacing: Positive = Field(description="points along the band path (1/A)")
     dos_spacing: Positive = Field(description="k- and q-meshes of densities of states (1/A)")
 
@@ -114,6 +117,13 @@ class Protocol(BaseModel):
     def tc_converged(self, tc_k: float, previous_tc_k: float) -> bool:
         """Tell whether Tc (K) on two successive fine meshes is the same within the tolerance."""
         return abs(tc_k - previous_tc_k) <= max(self.tc_tolerance_relative * tc_k, self.tc_tolerance_k)
+
+    def dos_converged(self, dos_per_ev: float, previous_dos_per_ev: float) -> bool:
+        """Tell whether N(E_F) on two successive fine meshes is the same within the tolerance.
+
+        EPW divides the coupling by N(E_F), so that lambda and Tc may stay the same while it is wrong.
+        """
+        return abs(dos_per_ev - previous_dos_per_ev) <= self.dos_tolerance_relative * dos_per_ev
 
 
 def protocol_names() -> tuple[str, ...]:
