@@ -23,6 +23,7 @@ from invdesflow.epw.documents import (
     Status,
     StepCost,
 )
+from invdesflow.epw.gap_closing import gap_closing_tc
 from invdesflow.epw.outputs import FineOutput, GapOutput
 from invdesflow.epw.result_arrays import coupling_arrays, phonon_arrays
 from invdesflow.errors import DatabaseError
@@ -108,7 +109,8 @@ def finished(
             tc
             for mu_star in protocol.mu_stars
             for tc in _critical_temperatures(spectrum, mu_star, protocol.wscut_multiple)
-        ],
+        ]
+        + ([_anisotropic(gaps, protocol.mu_stars[0])] if protocol.anisotropic else []),
         "gaps": gaps,
     }
     arrays = phonon_arrays(static, phonons, protocol) | coupling_arrays(fine, gaps, path_task_id, protocol)
@@ -128,6 +130,11 @@ def _critical_temperatures(spectrum: Alpha2F, mu_star: float, cutoff: float) -> 
         "migdal_eliashberg_epw": critical_temperature(Pairing(spectrum, mu_star, cutoff * spectrum.omega_max_mev)),
     }
     return [_critical_temperature(method, mu_star, tc) for method, tc in found.items()]
+
+
+def _anisotropic(gaps: Sequence[GapOutput], mu_star: float) -> CriticalTemperature:
+    tc_k, reason = gap_closing_tc(gaps)
+    return CriticalTemperature(method="anisotropic_epw", mu_star=mu_star, tc_k=tc_k, reason=reason)
 
 
 def _critical_temperature(method: Method, mu_star: float, tc_k: float | None) -> CriticalTemperature:

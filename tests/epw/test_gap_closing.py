@@ -1,0 +1,67 @@
+"""Tc from gaps at a few temperatures, against gaps of which it is known."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import brentq
+
+from invdesflow.epw.gap_closing import gap_closing_tc
+from invdesflow.epw.outputs import GapOutput
+
+TC_K = 36.0
+DELTA_0 = np.pi / np.exp(np.euler_gamma)  # weak coupling, units of k_B Tc
+
+
+def bcs_gap(reduced: float) -> float:
+    """Solve the gap equation of weak coupling at T / Tc; units of the gap at zero."""
+
+    def missing(gap: float) -> float:
+        def integrand(energy: float) -> float:
+            root = np.hypot(energy, gap)
+            return (1.0 / root) * 2.0 / (np.exp(root * DELTA_0 / reduced) + 1.0)
+
+        return float(np.log(gap)) + quad(integrand, 0.0, 60.0, limit=500)[0]
+
+    return float(brentq(missing, 1e-3, 1.0))
+
+
+def gap(temperature_k: float, largest_mev: float | None) -> GapOutput:
+    return GapOutput(
+        task_id="qe-1",
+        temperature_k=temperature_k,
+        converged=largest_mev is not None,
+        gap_min_mev=None if largest_mev is None else 0.3 * largest_mev,
+        gap_max_mev=largest_mev,
+        gap_mean_mev=None if largest_mev is None else 0.5 * largest_mev,
+        reason="" if largest_mev is not None else "The gap vanished.",
+    )
+
+
+@pytest.mark.parametrize(("fractions", "within"), [([0.25, 0.5, 0.75, 0.9], 0.03), ([0.9, 0.97], 0.01)])
+def test_gaps_of_weak_coupling_close_at_their_tc(fractions: list[float], within: float) -> None:
+    gaps = [gap(TC_K * t, 6.8 * bcs_gap(t)) for t in fractions] + [gap(TC_K * 1.1, None), gap(TC_K * 1.2, None)]
+    tc_k, reason = gap_closing_tc(gaps[::-1])
+    assert reason == ""
+    assert tc_k == pytest.approx(TC_K, rel=within)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "said"),
+    [
+        ([], "there is no gap at any of the temperatures"),
+        ([gap(10.0, None)], "there is no gap at any of the temperatures"),
+        ([gap(10.0, 5.0), gap(20.0, 4.0)], "there is still a gap at 20 K"),
+        ([gap(10.0, None), gap(20.0, 4.0)], "there is still a gap at 20 K"),  # one run that failed below Tc
+        ([gap(10.0, 5.0), gap(20.0, None)], "it lies between 10 and 20 K, and one gap tells no more"),
+        (
+            [gap(10.0, 4.0), gap(15.0, 4.0), gap(20.0, None)],
+            "it lies between 15 and 20 K, and the gap does not fall towards it",
+        ),
+        (
+            [gap(10.0, 5.0), gap(15.0, 4.9), gap(20.0, None)],
+            "it lies between 15 and 20 K, and the gap does not fall so fast",
+        ),
+    ],
+)
+def test_gaps_that_do_not_hold_tc_give_none_and_say_why(gaps: list[GapOutput], said: str) -> None:
+    assert gap_closing_tc(gaps) == (None, said)
