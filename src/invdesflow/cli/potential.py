@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from invdesflow.learning.potential.committee import Committee
     from invdesflow.learning.potential.deepmd_input import DpaSettings
     from invdesflow.learning.potential.deepmd_training import Parent, TrainedPotential
     from invdesflow.learning.potential.frames import Frame
@@ -43,6 +44,13 @@ ERROR_COLUMNS = {
     "force_mae": "F, MAE",
     "virial_rmse": "virial (eV/atom)",
     "pressure_rmse_gpa": "p (GPa)",
+}
+DEVIATION_COLUMNS = {
+    "crystal": "crystal",
+    "verdict": "verdict",
+    "force": "F (eV/A)",
+    "energy_per_atom": "E (eV/atom)",
+    "pressure": "p (eV/A^3)",
 }
 LATTICE_COLUMNS = {"model": "model", "name": "crystal", "relative_error": "lattice error", "reason": "remark"}
 
@@ -168,6 +176,58 @@ def evaluate(
         print_table(lattices, LATTICE_COLUMNS)
 
 
+@app.command()
+def check(
+    subjects: Annotated[list[str], typer.Argument(help="Crystals, as of `label`")],
+    committee: Annotated[list[Path], typer.Option(help="Frozen model of the committee; repeatable")],
+    known: Annotated[float, typer.Option(help="Force deviation below which a crystal is known (eV/A)")] = 0.1,
+    absurd: Annotated[float, typer.Option(help="Force deviation from which the geometry is doubtful (eV/A)")] = 0.8,
+    json: JsonFlag = False,
+) -> None:
+    """Tell which crystals are outside the domain of a committee, and should be labelled from first principles."""
+    from invdesflow.campaigns.subjects import find_subject
+    from invdesflow.database import Database
+    from invdesflow.errors import ConfigurationError
+    from invdesflow.learning.potential.committee import TrustLevels
+
+    if not 0 < known < absurd:
+        raise ConfigurationError("The deviations must rise: 0 < known < absurd.", "Leave them out for the usual ones.")
+    levels, judges = TrustLevels(known=known, absurd=absurd), _committee(committee)
+    with Database() as database:
+        structures = {name: find_subject(database, name).structure for name in subjects}
+    rows: list[dict[str, Any]] = []
+    for name, structure in structures.items():
+        deviation = judges.deviation(structure)
+        rows.append({"crystal": name, "verdict": levels.of(deviation.force)} | asdict(deviation))
+    print_json(rows) if json else print_table(rows, DEVIATION_COLUMNS, "disagreement of the committee")
+
+
+@app.command()
+def pack(
+    folder: Annotated[Path, typer.Argument(help="Folder of a training that has ended, such as potential/member-0")],
+    name: Annotated[str, typer.Argument(help="Name that the model gets in the registry")],
+    frames: Annotated[list[Path], typer.Option(help="Labelled crystals of compositions held out; repeatable")],
+    only: Annotated[list[str] | None, typer.Option(help="Composition that is measured on; repeatable")] = None,
+    output: Annotated[Path, typer.Option(help="Folder that the file and its card go to")] = Path(),
+) -> None:
+    """Measure a model and write it in the form that `invdesflow models import` takes."""
+    from invdesflow.learning.potential.deepmd_training import load_trained
+    from invdesflow.learning.potential.evaluation import split_by_composition
+    from invdesflow.learning.potential.packing import pack_potential
+
+    known = _read(frames, None)
+    held_out = split_by_composition(known, only)[1] if only else known
+    path = pack_potential(load_trained(folder.resolve()), name, held_out, output / f"{name}.safetensors")
+    say(f"{path}: import it with `invdesflow models import {path}`.")
+
+
+def _committee(models: list[Path]) -> "Committee":
+    from invdesflow.learning.potential.committee import Committee
+    from invdesflow.relaxation.potentials import find_potential
+
+    return Committee.of([find_potential("DeePMD", str(path)) for path in models])
+
+
 def _in_turn(drawn: "list[list[Structure]]") -> "Iterator[Structure]":
     from itertools import zip_longest
 
@@ -176,11 +236,9 @@ def _in_turn(drawn: "list[list[Structure]]") -> "Iterator[Structure]":
 
 
 def _disputed(crystals: "list[Structure]", models: list[Path], most: int) -> "list[Structure]":
-    from invdesflow.learning.potential.committee import Committee, TrustLevels, choose_for_labels
-    from invdesflow.relaxation.potentials import find_potential
+    from invdesflow.learning.potential.committee import TrustLevels, choose_for_labels
 
-    committee = Committee.of([find_potential("DeePMD", str(path)) for path in models])
-    chosen = choose_for_labels(crystals, committee, TrustLevels(), most)
+    chosen = choose_for_labels(crystals, _committee(models), TrustLevels(), most)
     formula = crystals[0].composition.reduced_formula
     say(f"{formula}: {len(chosen)} of {len(crystals)} crystals are disputed and will be labelled.")
     return chosen

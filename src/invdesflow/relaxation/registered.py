@@ -1,7 +1,7 @@
 """Potentials of our own in the registry of models.
 
-The registry keeps safetensors. deepmd-kit runs a frozen TorchScript file, so that the bytes of that file are the one array
-of the model, and are written out again, with their own SHA-256 as the name, where a potential is asked for.
+The registry keeps safetensors, deepmd-kit runs a frozen TorchScript file: the bytes of that file are the one array of
+the model, and are written out again, under their own SHA-256, where a potential is asked for.
 """
 
 import hashlib
@@ -34,8 +34,8 @@ def find_registered_potential(database: Database, kind: Kind = "CHGNet", model: 
     kind
         Program that evaluates it.
     model
-        Name of weights that come with the program, path of a file, or, for DeePMD, name of a model in the registry; none
-        is the default of the program, for DeePMD the promoted potential.
+        Name of weights that come with the program, path of a file, or, for DeePMD, name of a model in the registry;
+        none is the default of the program, for DeePMD the promoted potential.
 
     Raises
     ------

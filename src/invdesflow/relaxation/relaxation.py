@@ -35,7 +35,7 @@ class RelaxationSettings(BaseModel):
     keep_symmetry: bool = Field(True, description="relax within the space group of the first structure")
     max_steps: int = Field(300, ge=1, description="accepted steps after which the relaxation gives up")
     symprec: float = Field(0.01, gt=0, description="distance tolerance for finding the symmetry (A)")
-    # Where it is the default it is left out, as it was before there was a choice: the same question, the same identifier.
+    # The default is left out, as before there was a choice, so that the same question keeps its identifier.
     optimizer: OptimizerName = Field(
         "trust-region-bfgs",
         exclude_if=lambda name: name == "trust-region-bfgs",

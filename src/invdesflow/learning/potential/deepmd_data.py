@@ -10,6 +10,8 @@ from invdesflow.learning.potential.frames import Frame
 
 __all__ = ["elements_of", "frames_digest", "write_systems"]
 
+_DECIMALS = 8  # of labels (eV, eV/A) that are told apart; a file keeps as many
+
 
 def elements_of(frames: Sequence[Frame]) -> list[str]:
     """Return the elements of frames in alphabetical order, which is the type map of a model trained on them."""
@@ -23,9 +25,9 @@ def frames_digest(frames: Sequence[Frame]) -> str:
 
 
 def _labels_digest(frame: Frame) -> str:
-    # Ten digits survive a file, and tell any two calculations apart.
     labels = np.concatenate([[frame.energy_ev], frame.forces.ravel(), frame.virial_ev.ravel()])
-    return hashlib.sha256(" ".join(f"{value:.7f}" for value in labels).encode()).hexdigest()
+    rounded = np.round(labels, _DECIMALS) + 0.0  # which turns -0.0 into 0.0
+    return hashlib.sha256(" ".join(f"{value:.{_DECIMALS}f}" for value in rounded).encode()).hexdigest()
 
 
 def write_systems(frames: Sequence[Frame], folder: Path) -> list[Path]:

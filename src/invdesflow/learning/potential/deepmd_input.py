@@ -167,7 +167,6 @@ def _most_neighbours(frames: Sequence[Frame], radius: float) -> int:
     """Return how many neighbours any atom has within a radius (Angstrom), with some to spare, in fours."""
     most = 1
     for frame in frames:
-        pairs = pairs_within(frame.atoms, radius)
-        ends = np.concatenate([pairs.first, pairs.second])
-        most = max(most, int(np.bincount(ends, minlength=1).max(initial=0)))
+        first = pairs_within(frame.atoms, radius).first
+        most = max(most, int(np.bincount(first).max(initial=0)))
     return 4 * ceil(_SPARE_NEIGHBOURS * most / 4)

@@ -25,6 +25,7 @@ __all__ = ["Parent", "TrainedPotential", "load_trained", "train_committee", "tra
 _QUESTION = "question.json"
 _MODEL, _CHECKPOINT, _CARD = "model.pth", "model.pt", "card.json"
 _CURVE = "lcurve.out"
+_NOT_FINITE = ("NaN detected", "non-finite", "Non-finite")  # with which deepmd-kit breaks off
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def _claim(folder: Path, question: dict[str, Any]) -> None:
     text = json.dumps(question, indent=1, sort_keys=True)
     if not path.is_file():
         _replace(path, text)
-    elif path.read_text(encoding="utf-8") != text:
+    elif path.read_text(encoding="utf-8").strip() != text:
         raise LearningError(
             f"{folder} holds the training of another model.", "Choose another folder, or remove that one."
         )
@@ -248,7 +249,7 @@ def _dp(folder: Path, *arguments: str) -> None:
     if status == 0:
         return
     log = path.read_text(encoding="utf-8", errors="replace")
-    if "non-finite" in log.lower() or _diverged(folder):
+    if any(words in log for words in _NOT_FINITE) or _diverged(folder):
         raise _divergence(folder)
     lines = [line for line in log.splitlines() if line.strip()] or ["nothing"]
     raise LearningError(f"dp {arguments[0]} failed: {lines[-1].strip()}", f"See {path}.")

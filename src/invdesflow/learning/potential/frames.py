@@ -1,5 +1,6 @@
 """Labelled crystals: energy, forces and virial of one geometry, and with what theory they were found."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -17,7 +18,7 @@ from invdesflow.relaxation.symmetry import FloatArray
 __all__ = ["Frame", "check_frames", "compositions", "label_with"]
 
 _DECIMALS = 8
-"""Coordinates (Angstrom) are rounded to what an extended XYZ file keeps: a frame is the same once read back."""
+"""Coordinates (A) and forces are rounded to what an extended XYZ file keeps: a frame is the same once read back."""
 _SAME_ENERGY = 1e-3  # eV per atom, between two labels of one crystal
 
 
@@ -59,7 +60,7 @@ class Frame:
     source: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("cell", "positions"):
+        for name in ("cell", "positions", "forces"):
             object.__setattr__(self, name, np.round(np.asarray(getattr(self, name), dtype=float), _DECIMALS))
 
     @classmethod
@@ -71,9 +72,7 @@ class Frame:
     @property
     def formula(self) -> str:
         """Reduced formula."""
-        return Composition.from_dict(
-            dict(zip(*np.unique(self.symbols, return_counts=True), strict=True))
-        ).reduced_formula
+        return str(Composition(Counter(self.symbols)).reduced_formula)
 
     @property
     def identifier(self) -> str:
@@ -134,10 +133,7 @@ def label_with(structures: Iterable[Structure], calculator: Calculator, theory: 
 
 def compositions(frames: Iterable[Frame]) -> dict[str, int]:
     """Count the frames of every reduced formula."""
-    counts: dict[str, int] = {}
-    for frame in frames:
-        counts[frame.formula] = counts.get(frame.formula, 0) + 1
-    return dict(sorted(counts.items()))
+    return dict(sorted(Counter(frame.formula for frame in frames).items()))
 
 
 def check_frames(training: Iterable[Frame], held_out: Iterable[Frame] = ()) -> list[Frame]:

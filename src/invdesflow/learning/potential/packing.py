@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from invdesflow.errors import LearningError
 from invdesflow.learning.potential.deepmd_training import TrainedPotential
 from invdesflow.learning.potential.evaluation import evaluate_frames
 from invdesflow.learning.potential.frames import Frame, compositions
@@ -34,13 +35,16 @@ def pack_potential(trained: TrainedPotential, model_id: str, held_out: Sequence[
     Raises
     ------
     LearningError
-        If there are no held-out crystals.
+        If there are no held-out crystals, or the potential has seen one of their compositions.
     PotentialError
         If the model cannot be loaded.
     """
+    training_set = trained.card["training_set"]
+    seen = sorted(set(compositions(held_out)) & set(training_set["compositions"]))
+    if seen:
+        raise LearningError(f"The potential was trained on {', '.join(seen)}.", "Measure it on other compositions.")
     errors = evaluate_frames(held_out, load_calculator(trained.potential))
     frozen = np.frombuffer(weights_path(trained.potential).read_bytes(), dtype=np.uint8)
-    training_set = trained.card["training_set"]
     formulas = sorted(compositions(held_out))
     card = trained.card | {
         "kind": KIND,
