@@ -1,7 +1,6 @@
 """From screened candidates to a batch and its answers, in a real database."""
 
 import pytest
-from labelled import write_labelled_set
 
 from invdesflow.errors import LearningError
 from invdesflow.generation.documents import CandidateDocument
@@ -14,6 +13,7 @@ from invdesflow.learning.rounds import finish_learning_round, note_outcomes, sto
 from invdesflow.screening.documents import ScreeningDocument, screening_identifier
 from invdesflow.screening.gates import Thresholds
 from invdesflow.superconductors.documents import SuperconductorDocument
+from invdesflow.testing.labelled_set import write_labelled_set
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from jobflow import Flow
+from jobflow import Flow, Job
 
 from invdesflow.campaigns.campaign_maker import CampaignMaker
 from invdesflow.campaigns.jobs import FinishRoundMaker, LoadSuperconductorsMaker
@@ -61,6 +61,13 @@ class DiscoveryMaker(CampaignMaker):
 
     def make(self, campaign: str, campaign_round: int) -> Flow:
         """Return the flow of one round."""
+        load, stages = self.stages(campaign, campaign_round)
+        finish = FinishRoundMaker().make(campaign, campaign_round, [stage.output.record for stage in stages])
+        # The proposals depend on what is known, and which source was first, though on no output of the jobs before.
+        return Flow([load, *stages, finish], name=f"{campaign} round {campaign_round}", order="linear")
+
+    def stages(self, campaign: str, campaign_round: int) -> tuple[Job, list[Job]]:
+        """Return the job that loads what is known, and the jobs that find candidates, each with a record."""
         load = LoadSuperconductorsMaker().make()
         sources = [maker for maker in (self.generate, self.substitute) if maker is not None]
         proposed = [maker.make(campaign, campaign_round) for maker in sources]
@@ -71,6 +78,4 @@ class DiscoveryMaker(CampaignMaker):
         if self.phonons is not None:
             shortlist = screened.output.passed_ids
             stages.append(self.phonons.make(shortlist, relaxed.output.relaxation_ids, campaign, campaign_round))
-        finish = FinishRoundMaker().make(campaign, campaign_round, [stage.output.record for stage in stages])
-        # The proposals depend on what is known, and which source was first, though on no output of the jobs before.
-        return Flow([load, *stages, finish], name=f"{campaign} round {campaign_round}", order="linear")
+        return load, stages

@@ -1,12 +1,23 @@
 """Campaign makers: what a recipe in ``flows/`` may name."""
 
+from invdesflow.campaigns.active_learning import ActiveLearningMaker
 from invdesflow.campaigns.campaign_maker import CampaignMaker
 from invdesflow.campaigns.discovery import DiscoveryMaker
+from invdesflow.campaigns.intercalation import IntercalationCampaignMaker
 from invdesflow.campaigns.verification import VerificationMaker
 
-__all__ = ["CAMPAIGN_MAKERS", "CampaignMaker", "DiscoveryMaker", "VerificationMaker"]
+__all__ = [
+    "CAMPAIGN_MAKERS",
+    "ActiveLearningMaker",
+    "CampaignMaker",
+    "DiscoveryMaker",
+    "IntercalationCampaignMaker",
+    "VerificationMaker",
+]
 
 CAMPAIGN_MAKERS: dict[str, type[CampaignMaker]] = {
+    "ActiveLearningMaker": ActiveLearningMaker,
     "DiscoveryMaker": DiscoveryMaker,
+    "IntercalationCampaignMaker": IntercalationCampaignMaker,
     "VerificationMaker": VerificationMaker,
 }

@@ -17,7 +17,7 @@ from invdesflow.database.campaign import RoundRecord
 from invdesflow.errors import ConfigurationError
 from invdesflow.settings import one_line
 
-__all__ = ["Recipe", "parameters_model", "read_recipe", "recipe_schema"]
+__all__ = ["Recipe", "checked_maker", "parameters_model", "read_recipe", "recipe_schema"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -59,22 +59,40 @@ def read_recipe(path: Path) -> Recipe:
             f"The recipe {path} gives a campaign name that cannot be used: {data['campaign']!r}.",
             "Use up to 64 letters, digits, dots, dashes and underscores.",
         )
-    maker = CAMPAIGN_MAKERS.get(data["maker"])
+    return Recipe(data["campaign"], checked_maker(data["maker"], data.get("parameters") or {}, f"The recipe {path}"))
+
+
+def checked_maker(name: str, parameters: dict[str, Any], source: str = "The campaign") -> CampaignMaker:
+    """Make a campaign maker of plain data.
+
+    Parameters
+    ----------
+    name
+        Class name of the maker.
+    parameters
+        Its parameters.
+    source
+        What they come from, for the message of an error.
+
+    Raises
+    ------
+    ConfigurationError
+        If the maker is not on the allow-list, or a parameter is unknown or wrong.
+    """
+    maker = CAMPAIGN_MAKERS.get(name)
     if maker is None:
         raise ConfigurationError(
-            f"The recipe {path} names the maker {data['maker']!r}, which is not a campaign maker.",
+            f"{source} names the maker {name!r}, which is not a campaign maker.",
             f"Use one of {', '.join(CAMPAIGN_MAKERS)}.",
         )
     try:
-        parameters = parameters_model(maker).model_validate(data.get("parameters") or {})
-        return Recipe(data["campaign"], cast(CampaignMaker, _make(maker, parameters)))
+        return cast(CampaignMaker, _make(maker, parameters_model(maker).model_validate(parameters)))
     except ValidationError as error:
         raise ConfigurationError(
-            f"The recipe {path} is wrong: {one_line(error)}.",
-            f"Parameters are described in flows/schemas/{data['maker']}.json.",
+            f"{source} is wrong: {one_line(error)}.", f"Parameters are described in flows/schemas/{name}.json."
         ) from error
     except ValueError as error:
-        raise ConfigurationError(f"The recipe {path} is wrong: {error}.") from error
+        raise ConfigurationError(f"{source} is wrong: {error}.") from error
 
 
 def recipe_schema(maker: type[Maker]) -> dict[str, Any]:
@@ -97,7 +115,8 @@ def parameters_model(maker: type[Maker]) -> type[BaseModel]:
         nested = _maker_in(kind)
         if nested is not None:
             model = parameters_model(nested)
-            fields[field.name] = (model | None if kind == nested | None else model, model())
+            default = None if field.default is None else model()
+            fields[field.name] = (model | None if kind == nested | None else model, default)
         else:
             fields[field.name] = (kind, _default(field))
     return create_model(maker.__name__, __config__=ConfigDict(extra="forbid"), __doc__=_first_line(maker), **fields)

@@ -13,6 +13,7 @@ from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.epw.flows import ElectronPhononMaker
 from invdesflow.errors import CampaignError
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.intercalation.study_jobs import refresh_studies_of
 from invdesflow.makers import SettingsMaker
 from invdesflow.relaxation.choice import chosen_relaxation
 from invdesflow.relaxation.documents import RelaxationDocument
@@ -87,11 +88,12 @@ class VerifyMaker(SettingsMaker):
 
     @job(name="account")
     def account(self, candidate_ids: Sequence[str], elph_ids: Sequence[str | None]) -> StageRecord:
-        """Count what came of the candidates."""
+        """Count what came of the candidates; compare again the studies that they are in."""
         watch = Stopwatch()
         completed = [elph_id for elph_id in elph_ids if elph_id is not None]
         with Database() as database:
             found = list(database.collection(ElectronPhononDocument).find({"elph_id": {"$in": completed}}))
+            refresh_studies_of(database, candidate_ids)
         for document in found:
             if document.status != "completed":
                 watch.reject([document.status])

@@ -14,6 +14,7 @@ from invdesflow.epw.flows import ElectronPhononMaker
 from invdesflow.errors import CampaignError, InvDesFlowError
 from invdesflow.espresso.calculation import Calculation
 from invdesflow.espresso.meshes import primitive_for_espresso
+from invdesflow.intercalation.study_jobs import refresh_studies_of
 
 __all__ = ["verify"]
 
@@ -63,14 +64,21 @@ def verify(
             _note(collection, elph_id, error)
             raise error
         known = collection.get(elph_id)
-        SummaryBuilder().run_here(database)
+        _derive(database, subject)
     elif known.candidate_id is None and subject.candidate_id is not None:  # it was calculated from a file
         known = known.model_copy(update={"candidate_id": subject.candidate_id, "updated_at": utc_now()})
         collection.upsert([known])
-        SummaryBuilder().run_here(database)
+        _derive(database, subject)
     if known is None:
         raise CampaignError(f"The calculation ended without its document {elph_id}.", "Repeat the command.")
     return known
+
+
+def _derive(database: Database, subject: Subject) -> None:
+    """Build again what is made of the result."""
+    SummaryBuilder().run_here(database)
+    if subject.candidate_id is not None:
+        refresh_studies_of(database, [subject.candidate_id])
 
 
 def _note(collection: Collection[ElectronPhononDocument], elph_id: str, error: InvDesFlowError) -> None:

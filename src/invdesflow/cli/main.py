@@ -13,6 +13,7 @@ from invdesflow.cli import (
     eliashberg,
     generator,
     importing,
+    intercalate,
     learn,
     models,
     plot,
@@ -43,6 +44,7 @@ importing.add_commands(app)
 eliashberg.add_commands(app)
 plot.add_commands(app)
 verify.add_commands(app)
+intercalate.add_commands(app)
 retrain.add_commands(app)
 schedule.add_commands(app)
 app.add_typer(report.app, name="report")

@@ -45,6 +45,30 @@ def report_campaign(
     say(f"Report: {written}")
 
 
+@app.command("intercalation")
+def report_intercalation(
+    campaign: Annotated[str, typer.Argument(help="Name of the campaign")],
+    report_path: ReportOption = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder for every figure as a file of its own")] = None,
+    suffix: Annotated[str, typer.Option("--format", help="Of these files: png, pdf, svg or html")] = "png",
+) -> None:
+    """Write the report of all intercalation studies of a campaign, as one HTML file and as single figures."""
+    from invdesflow.campaigns.study_report import (
+        default_report,
+        studies_of,
+        write_study_figures,
+        write_study_report,
+    )
+    from invdesflow.database import Database
+
+    with Database() as database:
+        studies = studies_of(database, campaign)
+        written = write_study_report(database, studies, report_path or default_report(database, campaign))
+        drawn = [] if figures is None else write_study_figures(database, studies, figures, f".{suffix}")
+    for path in (written, *drawn):
+        say(f"{'Report' if path == written else 'Figure'}: {path}")
+
+
 @app.command("stability")
 def report_stability(
     campaign: Annotated[str | None, typer.Option(help="Only what this campaign proposed")] = None,

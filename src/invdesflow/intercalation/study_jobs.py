@@ -31,7 +31,7 @@ from invdesflow.makers import SettingsMaker
 from invdesflow.progress import track
 from invdesflow.relaxation.documents import RelaxationDocument
 
-__all__ = ["StudyMaker", "StudyOutput", "build_studies", "refresh_study"]
+__all__ = ["StudyMaker", "StudyOutput", "build_studies", "refresh_studies_of", "refresh_study"]
 
 _DEFAULT = StudySettings()
 
@@ -187,6 +187,14 @@ def refresh_study(
     )
     database.collection(IntercalationStudyDocument).upsert([again])
     return again
+
+
+def refresh_studies_of(database: Database, candidate_ids: Iterable[str]) -> None:
+    """Compare again every study that has one of these candidates as host or as guest."""
+    names = list(candidate_ids)
+    concerned = {"$or": [{"host_id": {"$in": names}}, {"pairs.pair.guest_id": {"$in": names}}]}
+    for study in list(database.collection(IntercalationStudyDocument).find(concerned)):
+        refresh_study(database, study)
 
 
 def by_host(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:

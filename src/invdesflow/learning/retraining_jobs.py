@@ -18,6 +18,7 @@ from invdesflow.learning.models import model_registry
 from invdesflow.learning.retraining import Lesson, Retrained, RetrainingSettings, compare, retrainer, verdict
 from invdesflow.learning.retraining_claims import Claims, this_owner
 from invdesflow.learning.retraining_documents import Comparison, RetrainingDocument, retraining_id
+from invdesflow.learning.rounds import revealed_sources
 from invdesflow.learning.training_set_builder import current_training_set
 from invdesflow.learning.training_set_documents import Kind, TrainingSetDocument
 from invdesflow.learning.training_sets import TrainingRow, TrainingSet
@@ -104,7 +105,7 @@ def situation(database: Database, kind: Kind, training_set_id: str | None = None
             raise LearningError(f"{training_set_id} is a set for {training_set.document.kind}, not {kind}.")
     taught_by = (parent.card.get("retraining") or {}).get("training_set_id")
     earlier = None if taught_by is None else database.collection(TrainingSetDocument).get(taught_by)
-    unseen = training_set.unseen_by(earlier)
+    unseen = training_set.unseen_by(earlier, revealed_sources(database))
     taught = [(row, new) for row, new in zip(training_set.rows, unseen, strict=True) if not row.held_out]
     return Situation(parent, training_set, [row for row, new in taught if new], [row for row, new in taught if not new])
 

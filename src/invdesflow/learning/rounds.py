@@ -6,8 +6,9 @@ from invdesflow.database import Database
 from invdesflow.database.documents import utc_now
 from invdesflow.errors import LearningError
 from invdesflow.learning.round_documents import LearningRoundDocument, ModelChange, Outcome, learning_round_id
+from invdesflow.superconductors.documents import SuperconductorDocument
 
-__all__ = ["finish_learning_round", "note_outcomes", "stored_round"]
+__all__ = ["finish_learning_round", "note_outcomes", "revealed_sources", "stored_round"]
 
 
 def stored_round(database: Database, campaign: str, number: int) -> LearningRoundDocument:
@@ -50,3 +51,10 @@ def finish_learning_round(database: Database, campaign: str, number: int, models
         raise LearningError(f"Round {number} of {campaign} has candidates without an outcome.", "Repeat the command.")
     changes = {"status": "completed", "models": list(models), "finished_at": utc_now()}
     database.collection(LearningRoundDocument).upsert([found.model_copy(update=changes)])
+
+
+def revealed_sources(database: Database) -> set[str]:
+    """Return the known superconductors that a labelled set revealed to a round, as ``superconductors:ID``."""
+    rows = database.collection(LearningRoundDocument).values({}, ["chosen.outcome"])
+    outcomes = [chosen.get("outcome") or {} for row in rows for chosen in row["chosen"]]
+    return {f"{SuperconductorDocument.collection}:{found['source_id']}" for found in outcomes if found.get("source_id")}

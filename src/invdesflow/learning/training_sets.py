@@ -5,7 +5,7 @@ import json
 import math
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -98,7 +98,7 @@ class TrainingSet:
         """Rows to measure on."""
         return [row for row in self.rows if row.held_out]
 
-    def unseen_by(self, earlier: TrainingSetDocument | None) -> list[bool]:
+    def unseen_by(self, earlier: TrainingSetDocument | None, revealed: Collection[str] = ()) -> list[bool]:
         """Tell for every row whether a model has not seen it.
 
         Parameters
@@ -106,9 +106,12 @@ class TrainingSet:
         earlier
             What the model was trained on; none for a model that shipped. That one learned from public data sets, which
             are what the collections `superconductors` and `references` hold.
+        revealed
+            Sources of rows that a round of learning asked for: they are new even to a model that shipped.
         """
         if earlier is None:
-            return [row.collection not in {"superconductors", "references"} for row in self.rows]
+            public = {"superconductors", "references"}
+            return [row.collection not in public or row.source in revealed for row in self.rows]
         seen = {row.digest for row in earlier.rows}
         return [reference.digest not in seen for reference in self.document.rows]
 

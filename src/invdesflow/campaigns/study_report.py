@@ -1,0 +1,104 @@
+"""The report of intercalation studies, made from the database."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from invdesflow.campaigns.rounds import get_campaign
+from invdesflow.database import Database
+from invdesflow.epw.arrays import unpack_arrays
+from invdesflow.epw.documents import ElectronPhononDocument
+from invdesflow.errors import CampaignError
+from invdesflow.intercalation.documents import IntercalationStudyDocument
+from invdesflow.plotting.files import write_figure
+from invdesflow.plotting.intercalation_page import study_figures, study_page
+from invdesflow.plotting.intercalation_pairs import Calculated
+from invdesflow.plotting.report import write_report
+
+__all__ = ["default_report", "studies_of", "write_study_figures", "write_study_report"]
+
+
+def studies_of(
+    database: Database, campaign: str, campaign_round: int | None = None
+) -> list[IntercalationStudyDocument]:
+    """Return the studies of a campaign, or of one of its rounds.
+
+    Raises
+    ------
+    CampaignError
+        If there is no such campaign, or it has no study.
+    """
+    get_campaign(database, campaign)
+    criteria: dict[str, Any] = {"provenance.campaign": campaign}
+    if campaign_round is not None:
+        criteria["provenance.campaign_round"] = campaign_round
+    studies = list(database.collection(IntercalationStudyDocument).find(criteria, sort=[("host_formula", 1)]))
+    if not studies:
+        raise CampaignError(
+            f"The campaign {campaign!r} has no intercalation study.",
+            "No host and guest could be relaxed; see its report.",
+        )
+    return studies
+
+
+def default_report(database: Database, campaign: str) -> Path:
+    """Return where the report goes if nobody says."""
+    return database.settings.data_dir / "reports" / f"{campaign}.html"
+
+
+def write_study_report(database: Database, studies: Sequence[IntercalationStudyDocument], path: Path) -> Path:
+    """Write studies as one HTML file; return its path.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be written.
+    """
+    write_report(path, study_page(studies, _calculations(database, studies)))
+    return path
+
+
+def write_study_figures(
+    database: Database, studies: Sequence[IntercalationStudyDocument], folder: Path, suffix: str = ".png"
+) -> list[Path]:
+    """Write every figure of studies into a folder; return the files.
+
+    Parameters
+    ----------
+    database
+        Where the calculations from first principles are.
+    studies
+        The studies.
+    folder
+        Where to.
+    suffix
+        .png, .pdf, .svg or .html.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file cannot be written, or pictures need a package that is not installed.
+    """
+    written = []
+    for name, figure in study_figures(studies, _calculations(database, studies)).items():
+        path = folder / f"{name}{suffix}"
+        write_figure(figure, path)
+        written.append(path)
+    return written
+
+
+def _calculations(database: Database, studies: Sequence[IntercalationStudyDocument]) -> dict[str, Calculated]:
+    """Return the finished calculations that studies compared, with their arrays."""
+    wanted = {
+        source.elph_id
+        for study in studies
+        for pair in study.pairs
+        for source in (pair.host, pair.guest)
+        if source.elph_id is not None
+    }
+    found = database.collection(ElectronPhononDocument).find_in("elph_id", sorted(wanted))
+    return {
+        document.elph_id: (document, unpack_arrays(database.blobs.get(document.arrays)))
+        for document in found
+        if document.arrays is not None
+    }

@@ -1,0 +1,181 @@
+"""`invdesflow intercalate`: put guests into hosts and see what that changes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from invdesflow.cli.output import JsonFlag, print_json, print_table, say
+from invdesflow.cli.pairs import pairs_of, settings_of
+from invdesflow.cli.report import ReportOption
+
+if TYPE_CHECKING:
+    from invdesflow.campaigns.recipes import Recipe
+    from invdesflow.intercalation.documents import Compared, IntercalationStudyDocument
+
+_COLUMNS = {
+    "host": "host",
+    "formula": "with guests",
+    "sites": "sites",
+    "volume": "volume (%)",
+    "intercalation": "E intercalation (eV/guest)",
+    "phonons": "phonons",
+    "softening": "softest mode (THz)",
+    "tc": "Tc (K)",
+    "gain": "gain (K)",
+    "source": "from",
+}
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Register the command of this file."""
+    app.command()(intercalate)
+
+
+def intercalate(
+    hosts: Annotated[
+        list[str] | None, typer.Argument(help="Hosts: candidates, known superconductors (formula or identifier), files")
+    ] = None,
+    guests: Annotated[str | None, typer.Option(help="Elements, such as Ga,Li; by default all that fit")] = None,
+    prototype: Annotated[str | None, typer.Option(help="A whole family of hosts, such as A2BH6")] = None,
+    elements: Annotated[
+        list[str] | None, typer.Option(help="ROLE=ELEMENTS of the prototype, such as A=Li,Na,K; repeatable")
+    ] = None,
+    fraction: Annotated[
+        list[float] | None, typer.Option(min=0.0, max=1.0, help="Share of the voids that is filled; repeatable")
+    ] = None,
+    voids: Annotated[int, typer.Option(min=1, help="Largest voids that are tried, one after the other")] = 1,
+    most: Annotated[int, typer.Option(min=1, help="Crystals with guests at most")] = 100,
+    potential: Annotated[str, typer.Option(help="CHGNet, SevenNet or DeePMD")] = "CHGNet",
+    model: Annotated[str | None, typer.Option(help="Weights of the potential: a name or a path")] = None,
+    pressure: Annotated[float, typer.Option(help="Pressure (GPa)")] = 0.0,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Calculate the best pairs with Quantum ESPRESSO and EPW")
+    ] = False,
+    verified: Annotated[int, typer.Option(min=1, help="Pairs that are calculated with --verify")] = 1,
+    protocol: Annotated[str, typer.Option(help="Of --verify: paper, precise, moderate, fast or smoke")] = "moderate",
+    family: Annotated[
+        str, typer.Option(help="Of --verify: family of pseudopotentials, or a folder of UPF files")
+    ] = "pseudodojo-pbe-standard",
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Of --verify: SETTING=VALUE of the protocol; repeatable")
+    ] = None,
+    submit: Annotated[
+        bool, typer.Option("--submit", help="Put the study on the FireWorks launchpad instead of running it here")
+    ] = False,
+    campaign: Annotated[str | None, typer.Option(help="Name of the campaign; by default made of the hosts")] = None,
+    report_path: ReportOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Put guest atoms into the voids of hosts: volume, energy, phonons and Tc before and after; then the report."""
+    from invdesflow.campaigns.local import run_campaign
+    from invdesflow.campaigns.recipes import Recipe, checked_maker
+    from invdesflow.campaigns.study_report import default_report, studies_of, write_study_report
+    from invdesflow.database import Database
+
+    parameters = {
+        "study": {
+            "intercalate": {
+                "hosts": {
+                    "names": [_absolute(host) for host in hosts or []],
+                    "prototype": prototype,
+                    "elements": _elements(elements or []),
+                },
+                "guests": _symbols(guests),
+                "fractions": fraction or [1.0],
+                "n_voids": voids,
+                "most": most,
+            },
+            "relax": {"potential": potential, "model": model, "settings": {"pressure_gpa": pressure}},
+            "phonons": {"potential": potential, "model": model, "most": None},
+        },
+        "verify": None,
+        "most": verified,
+    }
+    if verify:
+        parameters["verify"] = {
+            "protocol": protocol,
+            "family": family,
+            "pressure_gpa": pressure,
+            "overrides": settings_of(setting or []),
+        }
+    recipe = Recipe(
+        campaign or _campaign_name(hosts, prototype), checked_maker("IntercalationCampaignMaker", parameters)
+    )
+    if submit:
+        _submit(recipe)
+        return
+    with Database() as database:
+        number = run_campaign(database, recipe)
+        studies = studies_of(database, recipe.campaign, number)
+        written = write_study_report(database, studies, report_path or default_report(database, recipe.campaign))
+    if json:
+        print_json(study.model_dump(mode="json") for study in studies)
+        return
+    print_table([row for study in studies for row in _rows(study)], _COLUMNS)
+    for warning in dict.fromkeys(warning for study in studies for warning in study.warnings):
+        say(warning)
+    say(f"Report: {written}")
+
+
+def _symbols(text: str | None) -> list[str] | None:
+    return None if text is None else [symbol.strip() for symbol in text.split(",") if symbol.strip()]
+
+
+def _elements(texts: list[str]) -> dict[str, list[str]]:
+    found = pairs_of(texts, "--elements", "A=Li,Na")
+    return {role: _symbols(symbols) or [] for role, symbols in found.items()}
+
+
+def _absolute(host: str) -> str:
+    """Return the full path of a file, so that the same recipe can go on from another folder."""
+    path = Path(host)
+    try:
+        return str(path.resolve()) if path.is_file() else host
+    except OSError:  # longer than any name of a file
+        return host
+
+
+def _campaign_name(hosts: list[str] | None, prototype: str | None) -> str:
+    names = [Path(host).stem for host in hosts or []] + ([prototype] if prototype else [])
+    kept = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in "-".join(names))
+    return f"intercalation-{kept}"[:64]
+
+
+def _submit(recipe: "Recipe") -> None:
+    from invdesflow.campaigns.fireworks import launch_command, submit_campaign
+    from invdesflow.database import Database
+
+    with Database() as database:
+        submission = submit_campaign(database, recipe)
+        command = launch_command(database)
+    say(f"Round {submission.campaign_round} of {recipe.campaign} is on the launchpad: {submission.firework_ids}.")
+    say(f"Run it with: {command}")
+
+
+def _rows(study: "IntercalationStudyDocument") -> list[dict[str, Any]]:
+    """Return one row of the table for each pair, the largest gain of Tc first."""
+    return [
+        {
+            "host": study.host_formula,
+            "formula": pair.formula,
+            "sites": ", ".join(pair.pair.sites),
+            "volume": _signed(pair.structure.volume_a3.percent, "+.1f"),
+            "intercalation": _signed(pair.energy.intercalation_ev, "+.2f"),
+            "phonons": f"{pair.phonons.host_status or '?'} -> {pair.phonons.guest_status or '?'}",
+            "softening": _change(pair.phonons.softest_thz, ".1f"),
+            "tc": _change(pair.tc_k, ".3g"),
+            "gain": _signed(pair.tc_k.difference, "+.3g"),
+            "source": "first principles" if pair.verified else "model",
+        }
+        for pair in study.pairs
+    ]
+
+
+def _signed(value: float | None, form: str) -> str | None:
+    return None if value is None else f"{value:{form}}"
+
+
+def _change(compared: "Compared", form: str) -> str:
+    host, guest = (f"{value:{form}}" if value is not None else "?" for value in (compared.host, compared.guest))
+    return f"{host} -> {guest}"
