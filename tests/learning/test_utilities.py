@@ -54,6 +54,13 @@ def test_expected_improvement_without_spread_is_the_improvement_of_the_mean() ->
     assert values == pytest.approx([2.0, 0.0, 0.0])
 
 
+def test_expected_improvement_has_the_limit_of_no_spread() -> None:
+    means = np.array([18.0, 15.0, 3.0])
+    values = [log_expected_improvement(means, np.full(3, std), 15.0, 1.0) for std in (1e-320, 1e-9)]
+    assert np.exp(values) == pytest.approx(np.array([[2.0, 0.0, 0.0]] * 2))
+    assert not np.isnan(values).any()
+
+
 def test_upper_confidence_bound() -> None:
     values = np.exp(log_upper_confidence_bound(np.array([3.0, 0.0]), np.array([2.0, 0.0]), 1.5))
     assert values == pytest.approx([6.0, 0.0])

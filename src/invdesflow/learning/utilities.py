@@ -19,7 +19,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 _TAIL = -1e4
-"""Below it 1 + z R(z), with Mills' ratio R, is lost to rounding, and its expansion 1/z^2 is exact to 3e-8."""
+"""Below it 1 + z Phi(z) / phi(z) is lost to rounding, and its expansion 1/z^2 is exact to 3e-8."""
 
 
 def log_of(values: FloatArray) -> FloatArray:
@@ -39,21 +39,18 @@ def log_expected_improvement(mean: FloatArray, std: FloatArray, best: float, xi:
         Tc to beat and the margin, K.
     """
     gain = mean - best - xi
-    certain = std == 0
-    z = np.where(certain, 0.0, gain / np.where(certain, 1.0, std))
-    uncertain = log_of(std) + _log_loss(z)
-    return np.asarray(np.where(certain, log_of(np.maximum(gain, 0.0)), uncertain), dtype=np.float64)
+    with np.errstate(all="ignore"):  # where there is no spread, z is infinite and the limits are right
+        z = np.where(std > 0, gain / std, np.where(gain > 0, np.inf, -np.inf))
+        log_density = log_of(std) - 0.5 * z**2 - 0.5 * np.log(2.0 * np.pi)
+        above = np.logaddexp(log_density, log_of(np.maximum(gain, 0.0)) + log_ndtr(z))
+        below = log_density + log_of(_remaining_share(np.minimum(z, 0.0)))
+    return np.asarray(np.where(gain > 0, above, below), dtype=np.float64)
 
 
-def _log_loss(z: FloatArray) -> FloatArray:
-    """Return ln(phi(z) + z Phi(z)), the logarithm of the expected improvement of a standard normal variable."""
-    log_density = -0.5 * z**2 - 0.5 * np.log(2.0 * np.pi)
-    low, high = np.minimum(z, 0.0), np.maximum(z, 0.0)
-    mills = np.sqrt(np.pi / 2.0) * erfcx(-low / np.sqrt(2.0))  # Phi(z) / phi(z)
-    ratio = np.where(low > _TAIL, 1.0 + low * mills, 1.0 / np.maximum(low**2, 1.0))
-    below = log_density + np.log(ratio)
-    above = np.logaddexp(log_density, log_of(high) + log_ndtr(high))
-    return np.asarray(np.where(z < 0, below, above), dtype=np.float64)
+def _remaining_share(z: FloatArray) -> FloatArray:
+    """Return 1 + z Phi(z) / phi(z) for z <= 0: the expected improvement of a normal variable over std phi(z)."""
+    mills = np.sqrt(np.pi / 2.0) * erfcx(-z / np.sqrt(2.0))
+    return np.where(z > _TAIL, 1.0 + z * mills, 1.0 / np.maximum(z**2, 1.0))
 
 
 def log_upper_confidence_bound(mean: FloatArray, std: FloatArray, kappa: float) -> FloatArray:
