@@ -153,16 +153,20 @@ class ElectronPhononMaker(SettingsMaker):
         return Response(replace=Flow([nscf, bands, wannier, coupling, rest], output=rest.output))
 
     def _bands(self, static: PwOutput) -> int:
-        """Return how many bands the Wannier functions are chosen from: all orbitals, one shell more, and free ones."""
+        """Return how many bands the Wannier functions are chosen from: all orbitals, the smallest shell more, free ones.
+
+        Each band more costs time in all steps up to the interpolation.
+        """
         protocol, structure = self.calculation.protocol, static.structure
         found = self.calculation.pseudopotentials(structure)
-        orbitals = 0
-        for site in structure:
-            momenta = [momentum for _, momentum in found[site.specie.symbol].wavefunctions]
-            lacking = [momentum for momentum in range(3) if momentum not in momenta]
-            orbitals += sum(2 * momentum + 1 for momentum in momenta + lacking[:1])
+        orbitals, more = 0, []
+        for element, number in structure.composition.items():
+            momenta = [momentum for _, momentum in found[element.symbol].wavefunctions]
+            orbitals += int(number) * sum(2 * momentum + 1 for momentum in momenta)
+            more += [int(number) * (2 * momentum + 1) for momentum in range(3) if momentum not in momenta][:1]
         occupied = ceil(static.n_electrons / 2)
-        return max(occupied, orbitals) + protocol.extra_bands + protocol.extra_bands_per_atom * len(structure)
+        wanted = max(occupied, orbitals + min(more, default=0))
+        return wanted + protocol.extra_bands + protocol.extra_bands_per_atom * len(structure)
 
     @job(name="choose temperatures")
     def after_coupling(self, static: PwOutput, phonons: PhononOutput, fine: FineOutput) -> Response[str]:
