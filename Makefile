@@ -65,6 +65,6 @@ $(VENV)/.run-installed: pyproject.toml constraints.txt | $(BIN)/python
 # What the tests need: every extra. The wheel of deepmd-kit holds operators built for another torch; its source does not.
 $(VENV)/.all-installed: $(VENV)/.run-installed
 	@echo "Installing the test and documentation tools ..."
-	$(PIP) install $(CONSTRAINTS) --editable ".[local-db,sevennet,parquet,static,train,evaluation,docs,dev]"
+	$(PIP) install $(CONSTRAINTS) --editable ".[local-db,sevennet,parquet,static,train,voids,evaluation,docs,dev]"
 	DP_ENABLE_TENSORFLOW=0 DP_ENABLE_PYTORCH=0 DP_VARIANT=cpu $(PIP) install $(CONSTRAINTS) --no-binary deepmd-kit deepmd-kit dpdata
 	@touch $@
