@@ -153,9 +153,9 @@ class ElectronPhononMaker(SettingsMaker):
         return Response(replace=Flow([nscf, bands, wannier, coupling, rest], output=rest.output))
 
     def _bands(self, static: PwOutput) -> int:
-        """Return how many bands the Wannier functions are chosen from: all orbitals, the smallest shell more, free ones.
+        """Return how many bands the Wannier functions are chosen from: all orbitals, one shell more, free ones.
 
-        Each band more costs time in all steps up to the interpolation.
+        The shell is the smallest that is lacking: each band more costs time in all steps up to the interpolation.
         """
         protocol, structure = self.calculation.protocol, static.structure
         found = self.calculation.pseudopotentials(structure)
