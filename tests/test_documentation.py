@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Setting up is what `make test` has just done; the rest of these blocks changes the user's environment, or takes hours.
-SET_UP = ("make ", "pip install", "source ", "apt-get install")
+SET_UP = ("make ", "pip install", "source ", "apt-get install", "invdesflow learn round")
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
