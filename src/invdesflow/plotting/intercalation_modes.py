@@ -95,7 +95,7 @@ def _label(figure: go.Figure, change: PhononChange) -> None:
         last = float("-inf")
         for mode in sorted(change.modes, key=lambda mode: float(getattr(mode, value))):
             label = mode.label if value == "host_thz" else "/".join(mode.guest_labels)
-            place = max(getattr(mode, value), last + 0.04 * span)
+            place = max(getattr(mode, value), last + 0.055 * span)
             last = place
             figure.add_annotation(
                 x=at,

@@ -5,11 +5,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from pymatgen.core import Structure
 
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.intercalation.coupling_windows import AtomCoupling
 from invdesflow.intercalation.documents import CouplingChange
 from invdesflow.plotting.electron_phonon_figures import FigureName, electron_phonon_figures
+from invdesflow.plotting.phonon_bands import coupling_scale, phonon_bands_figure
 from invdesflow.plotting.style import BLUE, GREEN, INK, ORANGE, TEMPLATE, formula_html
 
 __all__ = ["Calculated", "coupling_split_figure", "side_by_side"]
@@ -34,7 +36,11 @@ def side_by_side(host: Calculated, guest: Calculated) -> dict[str, tuple[go.Figu
         ``phonons``, ``alpha2f`` and ``gap`` -> the figures of the host and of the crystal with guests, on equal axes;
         None where one did not come so far. What neither has is left out.
     """
-    left, right = electron_phonon_figures(*host), electron_phonon_figures(*guest)
+    phonons = _phonons(host, guest)
+    left, right = (
+        electron_phonon_figures(*one) | ({} if figure is None else {"phonons": figure})
+        for one, figure in zip((host, guest), phonons, strict=True)
+    )
     found: dict[str, tuple[go.Figure | None, go.Figure | None]] = {
         kind: (left.get(kind), right.get(kind)) for kind in _KINDS if kind in left or kind in right
     }
@@ -90,6 +96,23 @@ def coupling_split_figure(change: CouplingChange, host: str, guest: str) -> go.F
     figure.update_xaxes(title_text="λ")
     figure.update_layout(template=TEMPLATE, barmode="stack", height=300, bargap=0.35)
     return figure
+
+
+def _phonons(*calculated: Calculated) -> list[go.Figure | None]:
+    """Draw the phonons of both with the same colours of elements and the same scale of the coupling."""
+    drawn = [(_crystal(one), its) for one, its in calculated if "phonon_frequencies_cm1" in its]
+    elements = list(dict.fromkeys(site.specie.symbol for structure, _ in drawn for site in structure))
+    scales = [coupling_scale(its, structure) for structure, its in drawn if "path_lambda" in its]
+    return [
+        phonon_bands_figure(its, _crystal(one), elements=elements, full_scale=max(scales, default=None))
+        if "phonon_frequencies_cm1" in its
+        else None
+        for one, its in calculated
+    ]
+
+
+def _crystal(document: ElectronPhononDocument) -> Structure:
+    return document.relaxed_structure or document.structure
 
 
 def _by_element(atoms: Sequence[AtomCoupling]) -> dict[str, float]:

@@ -41,9 +41,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Missing:
-    """Quantities of one pair that are missing for one reason."""
+    """Quantities of one group and one pair that are missing for one reason."""
 
     formula: str
+    group: str
     quantities: tuple[Markup, ...]
     reason: str
 
@@ -86,14 +87,14 @@ def study_rows(study: IntercalationStudyDocument, pairs: Sequence[PairComparison
 
 def missing_values(pairs: Sequence[PairComparison]) -> list[Missing]:
     """List what is missing of every pair, and why."""
-    found: dict[tuple[str, str], list[Markup]] = {}
+    found: dict[tuple[str, str, str], list[Markup]] = {}
     for pair in pairs:
         for quantity in _quantities([pair]):
             value = quantity.read(pair)
             reason = value.reason
             if reason and not (quantity.read is _intercalation and value.guest is not None):
-                found.setdefault((pair.formula, reason), []).append(Markup(quantity.name))  # noqa: S704 - our own words
-    return [Missing(formula, tuple(names), reason) for (formula, reason), names in found.items()]
+                found.setdefault((pair.formula, quantity.group, reason), []).append(Markup(quantity.name))  # noqa: S704 - our own words
+    return [Missing(formula, group, tuple(names), reason) for (formula, group, reason), names in found.items()]
 
 
 def _quantities(pairs: Sequence[PairComparison]) -> Iterator[_Quantity]:
@@ -106,6 +107,7 @@ def _quantities(pairs: Sequence[PairComparison]) -> Iterator[_Quantity]:
     yield _Quantity(_ENERGY, "intercalation", "eV/guest", 2, _intercalation)
     yield from _phonons(_GAMMA, lambda pair: pair.phonons, pairs)
     yield _Quantity(_PREDICTED, "<i>T</i><sub>c</sub>", "K", 1, lambda pair: pair.prediction.tc_k)
+    yield _Quantity(_PREDICTED, "its standard deviation", "K", 1, lambda pair: pair.prediction.tc_std_k)
     yield _Quantity(_PREDICTED, "λ", "", 2, lambda pair: pair.prediction.lambda_)
     yield _Quantity(_PREDICTED, "ω<sub>log</sub>", _MEV, 1, lambda pair: pair.prediction.omega_log_mev)
     yield _Quantity(

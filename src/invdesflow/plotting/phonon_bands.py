@@ -1,6 +1,6 @@
 """Phonon bands, with the coupling of every phonon where it is known, and the projected density of states."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from invdesflow.eliashberg.units import MEV_PER_UNIT
 from invdesflow.plotting.style import BLUE, GREEN, GREY, INK, ORANGE, PALE_ORANGE, TEMPLATE
 from invdesflow.plotting.wave_vector_path import WaveVectorPath
 
-__all__ = ["dos_by_element", "phonon_bands_figure"]
+__all__ = ["coupling_scale", "dos_by_element", "phonon_bands_figure"]
 
 _MEV = MEV_PER_UNIT["cm-1"]
 _LAMBDA = "λ<sub>qν</sub>"  # noqa: RUF001 - the Greek letter is meant
@@ -26,7 +26,13 @@ _NOISE = 0.005  # imaginary energies of this share of the highest one, at Gamma,
 _COLOURS = (BLUE, ORANGE, GREEN, "#8b5a9c", "#b5484d", "#3d9a9a")
 
 
-def phonon_bands_figure(arrays: Mapping[str, NDArray[Any]], structure: Structure) -> go.Figure:
+def phonon_bands_figure(
+    arrays: Mapping[str, NDArray[Any]],
+    structure: Structure,
+    *,
+    elements: Sequence[str] = (),
+    full_scale: float | None = None,
+) -> go.Figure:
     """Draw the phonons along the path and their density of states by element beside them.
 
     Parameters
@@ -37,6 +43,11 @@ def phonon_bands_figure(arrays: Mapping[str, NDArray[Any]], structure: Structure
         ``path_lambda`` may be missing.
     structure
         The crystal, its atoms in the order of the density of states.
+    elements
+        Elements in the order in which they get their colours, so that figures of several crystals agree; by default
+        those of this one.
+    full_scale
+        Coupling at which dots are largest, so that figures of several crystals agree; by default `coupling_scale`.
 
     Returns
     -------
@@ -62,9 +73,9 @@ def phonon_bands_figure(arrays: Mapping[str, NDArray[Any]], structure: Structure
         col=1,
     )
     if "path_lambda" in arrays:
-        near_gamma = _near_gamma(arrays["phonon_q_points"], structure)
-        _add_couplings(figure, path, bands_mev, arrays["path_lambda"], near_gamma)
-    _add_densities(figure, arrays, structure)
+        scale = full_scale or coupling_scale(arrays, structure)
+        _add_couplings(figure, path, bands_mev, arrays["path_lambda"], scale)
+    _add_densities(figure, arrays, structure, elements)
     path.label(figure, row=1, col=1)
     lowest, highest = min(bands_mev.min(), 0.0), bands_mev.max()
     margin = _MARGIN * (highest - lowest)
@@ -77,6 +88,27 @@ def phonon_bands_figure(arrays: Mapping[str, NDArray[Any]], structure: Structure
     figure.update_xaxes(title_text="states/meV/cell", rangemode="tozero", nticks=5, row=1, col=2)
     figure.update_layout(template=TEMPLATE, height=480)
     return figure
+
+
+def coupling_scale(arrays: Mapping[str, NDArray[Any]], structure: Structure) -> float:
+    """Return the largest coupling along the path outside the acoustic branches near Gamma.
+
+    There it grows without limit, as 1/q, and would hide all others.
+
+    Parameters
+    ----------
+    arrays, structure
+        As for `phonon_bands_figure`, with ``path_lambda``.
+
+    Returns
+    -------
+    float
+        Zero where nothing couples.
+    """
+    couplings, near_gamma = arrays["path_lambda"], _near_gamma(arrays["phonon_q_points"], structure)
+    acoustic = near_gamma[:, None] & (np.arange(couplings.shape[1]) < _ACOUSTIC_BRANCHES)
+    couples = _couples(couplings)
+    return float(couplings[couples & ~acoustic].max(initial=0.0) or couplings[couples].max(initial=0.0))
 
 
 def dos_by_element(by_atom: NDArray[np.float64], structure: Structure) -> dict[str, NDArray[np.float64]]:
@@ -100,6 +132,10 @@ def dos_by_element(by_atom: NDArray[np.float64], structure: Structure) -> dict[s
     return densities
 
 
+def _couples(couplings: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(couplings) & (couplings > 0.0))
+
+
 def _near_gamma(q_points: NDArray[np.float64], structure: Structure) -> NDArray[np.bool_]:
     """Tell which points of a path are close to the centre of the Brillouin zone; shape (nq,)."""
     lengths = np.linalg.norm((q_points - q_points.round()) @ structure.lattice.reciprocal_lattice.matrix, axis=1)
@@ -111,15 +147,12 @@ def _add_couplings(
     path: WaveVectorPath,
     bands_mev: NDArray[np.float64],
     couplings: NDArray[np.float64],
-    near_gamma: NDArray[np.bool_],
+    full_scale: float,
 ) -> None:
-    couples = np.isfinite(couplings) & (couplings > 0.0)
+    couples = _couples(couplings)
     if not couples.any():
         return
     values = couplings[couples]
-    # Those of the acoustic branches grow without limit towards Gamma, as 1/q, and would hide all others.
-    acoustic = near_gamma[:, None] & (np.arange(couplings.shape[1]) < _ACOUSTIC_BRANCHES)
-    full_scale = couplings[couples & ~acoustic].max(initial=0.0) or values.max()
     beyond = "≥ " if values.max() > full_scale else ""
     figure.add_scatter(
         x=np.broadcast_to(path.distances[:, None], couplings.shape)[couples],
@@ -153,10 +186,13 @@ def _add_couplings(
     )
 
 
-def _add_densities(figure: go.Figure, arrays: Mapping[str, NDArray[Any]], structure: Structure) -> None:
+def _add_densities(
+    figure: go.Figure, arrays: Mapping[str, NDArray[Any]], structure: Structure, elements: Sequence[str]
+) -> None:
     energies_mev = arrays["phonon_dos_cm1"] * _MEV
     densities = dos_by_element(arrays["phonon_dos_by_atom"], structure)
-    lines = {symbol: (density, _COLOURS[i % len(_COLOURS)]) for i, (symbol, density) in enumerate(densities.items())}
+    order = list(dict.fromkeys([*elements, *densities]))
+    lines = {symbol: (density, _COLOURS[order.index(symbol) % len(_COLOURS)]) for symbol, density in densities.items()}
     if len(lines) > 1:
         lines["all"] = (arrays["phonon_dos"], INK)
     for name, (density, colour) in lines.items():
