@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from invdesflow.learning.potential.deepmd_training import Parent, TrainedPotential
     from invdesflow.learning.potential.frames import Frame
     from invdesflow.learning.potential.labelling import Unlabelled
+    from invdesflow.relaxation.potentials import Potential
 
 app = typer.Typer(help="Interatomic potentials: label crystals, train DPA models, measure them.", no_args_is_help=True)
 
@@ -76,10 +77,12 @@ def label(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="SETTING=VALUE, to change one of the protocol's; repeatable")
     ] = None,
-    teacher: Annotated[
-        str | None, typer.Option(help="Label with another potential instead of pw.x: CHGNet, SevenNet or DeePMD")
+    path: Annotated[
+        str | None, typer.Option(help="Also the way of a relaxation with CHGNet, SevenNet or a DPA model *.pth")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Weights of that potential, a name or a path")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Label with a potential instead of pw.x: CHGNet, SevenNet or a DPA model *.pth")
+    ] = None,
     committee: Annotated[
         list[Path] | None, typer.Option(help="Model of a committee that chooses what to label; repeatable")
     ] = None,
@@ -96,11 +99,13 @@ def label(
     drawn = [list(distorted(one, settings, candidates if committee else number, seed)) for one in structures]
     if committee:
         drawn = [_disputed(crystals, committee, number) for crystals in drawn]
+    if path is not None:
+        drawn = [way + crystals for way, crystals in zip(_ways(structures, path), drawn, strict=True)]
     queue = list(_in_turn(drawn))  # a stop leaves some of each
     if teacher is None:
         _write_labels(_labelled_by_espresso(queue, protocol, family, setting or []), len(queue), output)
     else:
-        _write_labels(_labelled_by_potential(queue, teacher, model), len(queue), output)
+        _write_labels(_labelled_by_potential(queue, teacher), len(queue), output)
 
 
 @app.command()
@@ -253,15 +258,31 @@ def _labelled_by_espresso(
     return label_with_espresso(queue, Calculation.of(protocol, family, overrides=settings_of(setting)))
 
 
-def _labelled_by_potential(queue: "list[Structure]", kind: str, model: str | None) -> "Iterator[Frame]":
+def _labelled_by_potential(queue: "list[Structure]", name: str) -> "Iterator[Frame]":
     from invdesflow.learning.potential.frames import label_with
-    from invdesflow.relaxation.potentials import find_potential, load_calculator
+    from invdesflow.relaxation.potentials import load_calculator
 
-    potential = find_potential(kind, model)  # type: ignore[arg-type] # it says so if there is no such kind
-    for structure in queue:
-        potential.require(site.specie.symbol for site in structure)
+    potential = _potential(name, queue)
     theory = f"{potential.kind} {Path(potential.model).name} {potential.digest[:16]}"
     return label_with(queue, load_calculator(potential), theory)
+
+
+def _ways(structures: "list[Structure]", name: str) -> "list[list[Structure]]":
+    from invdesflow.learning.potential.sampling import relaxation_path
+    from invdesflow.relaxation.potentials import load_calculator
+
+    calculator = load_calculator(_potential(name, structures))
+    return [relaxation_path(structure, calculator) for structure in structures]
+
+
+def _potential(name: str, structures: "list[Structure]") -> "Potential":
+    """Find a potential by the name of its program or the path of a DPA model; it must know all elements."""
+    from invdesflow.relaxation.potentials import find_potential
+
+    kind, model = ("DeePMD", name) if name.endswith(".pth") else (name, None)
+    potential = find_potential(kind, model)  # type: ignore[arg-type] # it says so if there is no such kind
+    potential.require(site.specie.symbol for structure in structures for site in structure)
+    return potential
 
 
 def _write_labels(answers: "Iterator[Frame | Unlabelled]", total: int, output: Path) -> None:

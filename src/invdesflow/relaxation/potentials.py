@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import importlib.util
 import io
+import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -212,9 +213,10 @@ def _elements(kind: Kind, path: Path) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _loading(kind: Kind, model: str) -> Iterator[None]:
-    # The programs print banners and warn about accelerators; stdout belongs to results.
+    # The programs print banners, warn and log about accelerators; stdout belongs to results.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
         try:
             yield
         except Exception as error:  # a damaged file can lead torch to raise anything
@@ -223,3 +225,5 @@ def _loading(kind: Kind, model: str) -> Iterator[None]:
                 f"{kind} cannot load {model}: {type(error).__name__}: {first_line}",
                 "Check that the file is whole and was made for the installed version.",
             ) from error
+        finally:
+            logging.disable(logging.NOTSET)

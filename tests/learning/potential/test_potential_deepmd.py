@@ -152,13 +152,19 @@ def test_a_potential_goes_through_the_registry_and_comes_back(trained, tmp_path)
 def test_fine_tuning_starts_from_the_parent_and_leaves_it_alone(trained, tmp_path):
     folder, frames, model = trained
     before = model.potential.digest
-    few = TINY.model_copy(update={"steps": 10, "start_learning_rate": 1e-4})
+    few = TINY.model_copy(update={"steps": 10, "start_learning_rate": 1e-4, "width": 12})
     child = train_potential(frames, few, tmp_path / "child", parent=Parent(model.checkpoint))
     assert child.card["parent_sha256"] is not None
     assert load_trained(folder).potential.digest == before != child.potential.digest
     structure = frames[0].structure
     deviation = Committee.of([model.potential, child.potential]).deviation(structure)
     assert 0 < deviation.force < 5
+    # The architecture is the parent's also where the training goes on after a stop.
+    energy = load_calculator(child.potential).get_potential_energy(frames[0].atoms)
+    for name in ("card.json", "model.pth"):
+        (tmp_path / "child" / name).unlink()
+    again = train_potential(frames, few, tmp_path / "child", parent=Parent(model.checkpoint))
+    assert load_calculator(again.potential).get_potential_energy(frames[0].atoms) == pytest.approx(energy, abs=1e-6)
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ __all__ = ["Parent", "TrainedPotential", "load_trained", "train_committee", "tra
 
 _QUESTION = "question.json"
 _MODEL, _CHECKPOINT, _CARD = "model.pth", "model.pt", "card.json"
-_CURVE = "lcurve.out"
+_CURVE, _RESOLVED = "lcurve.out", "resolved.json"
 _NOT_FINITE = ("NaN detected", "non-finite", "Non-finite")  # with which deepmd-kit breaks off
 
 
@@ -191,14 +191,21 @@ def _train(frames: Sequence[Frame], settings: DpaSettings, folder: Path, parent:
         systems = write_systems(frames, folder / "data")
         text = json.dumps(training_input(settings, frames, [path.relative_to(folder) for path in systems]), indent=1)
         (folder / "input.json").write_text(text, encoding="utf-8")
-    start: list[str] = []
-    if checkpoint is not None:
-        start = ["--restart", checkpoint.name]
-    elif parent is not None:
-        start = ["--finetune", str(parent.checkpoint.resolve()), "--use-pretrain-script"]
-        start += ["--model-branch", parent.branch] if parent.branch else []
-    _dp(folder, "train", "input.json", "--skip-neighbor-stat", *start)
-    _require_converged(folder)
+    if checkpoint is not None:  # of a fine-tuned model the resolved input has the parent's architecture
+        start = [_RESOLVED, "--output", "restarted.json", "--restart", checkpoint.name]
+    else:
+        start = ["input.json", "--output", _RESOLVED, *_fine_tuning(parent)]
+    _dp(folder, "train", "--skip-neighbor-stat", *start)
+    if _diverged(folder):
+        (folder / "checkpoint").unlink(missing_ok=True)  # nothing goes on from there
+        raise _divergence(folder)
+
+
+def _fine_tuning(parent: Parent | None) -> list[str]:
+    if parent is None:
+        return []
+    branch = ["--model-branch", parent.branch] if parent.branch else []
+    return ["--finetune", str(parent.checkpoint.resolve()), "--use-pretrain-script", *branch]
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
@@ -253,12 +260,6 @@ def _dp(folder: Path, *arguments: str) -> None:
         raise _divergence(folder)
     lines = [line for line in log.splitlines() if line.strip()] or ["nothing"]
     raise LearningError(f"dp {arguments[0]} failed: {lines[-1].strip()}", f"See {path}.")
-
-
-def _require_converged(folder: Path) -> None:
-    if _diverged(folder):
-        (folder / "checkpoint").unlink(missing_ok=True)  # nothing goes on from there
-        raise _divergence(folder)
 
 
 def _diverged(folder: Path) -> bool:
