@@ -152,7 +152,7 @@ def test_page_holds_every_figure_and_loads_nothing(page, studies, calculations):
     assert set(re.findall(r'data-figure="([^"]+)"', page)) == names
     for content in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, flags=re.DOTALL):
         plotly.io.from_json(json.dumps(json.loads(content)))
-    assert "http" not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert "://" not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
 
 
 def test_page_says_what_is_predicted_missing_and_doubtful(page):
