@@ -139,4 +139,4 @@ def _write(plan: "Schedule", file: Path | None, folder: Path | None, *, crontab:
         folder.mkdir(parents=True, exist_ok=True)
         for ending, content in systemd_units(plan.cron, command, environment).items():
             (folder / f"invdesflow.{ending}").write_text(content, encoding="utf-8")
-        say(f"Timer and service are in {folder}. In ~/.config/systemd/user: systemctl --user enable --now invdesflow.timer")
+        say(f"{folder} holds invdesflow.timer and its service; see docs/how-to/retrain.md for how to start them.")

@@ -143,9 +143,6 @@ class Retrainer(Protocol):
 
 RETRAINERS: Mapping[Kind, str] = {
     "tc": "invdesflow.learning.retraining_tc:retrain_tc",
-    "formation-energy": "invdesflow.learning.retraining_formation_energy:retrain_formation_energy",
-    "classifier": "invdesflow.learning.retraining_classifier:retrain_classifier",
-    "generator": "invdesflow.learning.retraining_generator:retrain_generator",
 }
 """Kind -> its retrainer; named, not imported, because training needs packages that screening does not."""
 
