@@ -59,7 +59,7 @@ def test_from_a_host_to_the_report(database, palladium, tmp_path):
     assert run_campaign(database, asked) == 0
     [study] = studies_of(database, "hydrides", 0)
     [pair] = study.pairs
-    assert (study.host_formula, pair.formula, pair.pair.sites) == ("Pd", "PdH", ["4b"])
+    assert (study.host_formula, pair.formula, pair.pair.sites) == ("Pd", "HPd", ["4b"])
     assert pair.structure.volume_a3.difference > 0.0, "hydrogen widens palladium, in nature by 11 %"
     assert pair.phonons.host_status == "stable"
     assert pair.coupling.lambda_.reason, "what was not calculated says so"
@@ -71,6 +71,6 @@ def test_from_a_host_to_the_report(database, palladium, tmp_path):
     assert sum(stages[0].rejected.values()) == 1, "caesium does not fit, and is counted"
     assert database.collection(SummaryDocument).count({"campaigns": "hydrides"}) >= 2
     page = write_study_report(database, [study], tmp_path / "report.html").read_text()
-    assert "PdH" in page
+    assert "HPd" in page
     assert run_campaign(database, asked) == 1
     assert len(studies_of(database, "hydrides")) == 1, "the same question is the same study"
