@@ -15,7 +15,7 @@ from invdesflow.database import Database
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import LearningError
 from invdesflow.learning.models import model_registry
-from invdesflow.learning.retraining import Lesson, RetrainingSettings, compare
+from invdesflow.learning.retraining import Lesson, RetrainingRule, RetrainingSettings, compare
 from invdesflow.learning.retraining_builder import RetrainingBuilder
 from invdesflow.learning.retraining_documents import RetrainingDocument
 from invdesflow.learning.retraining_jobs import RetrainMaker, retrain, situation
@@ -112,7 +112,9 @@ def test_what_is_better_is_promoted_recorded_and_rolled_back(stored, small_tc_mo
     assert (again.trained, again.remark) == (None, f"there is nothing new since {child.model_id}")
     assert registry.rollback("tc").model_id == before.parent.model_id
     # the same question has its answer already
-    assert retrain(stored, "tc", settings).trained == child.model_id
+    answered = retrain(stored, "tc", settings)
+    assert (answered.trained, answered.after) == (child.model_id, before.parent.model_id)
+    assert "was rolled back" in answered.remark
 
 
 @pytest.mark.slow
@@ -214,16 +216,21 @@ def test_an_empty_database_is_an_error_and_for_a_campaign_a_remark(database):
     assert database.collection(RetrainingDocument).count({"kind": "tc"}) == 0
 
 
-def test_rules_about_what_is_enough(database):
-    from invdesflow.learning.retraining_builder import RetrainingRule
-
+def test_new_is_what_the_model_has_not_seen(database):
     database.collection(SuperconductorDocument).upsert(OLD[:30])
     database.collection(ElectronPhononDocument).upsert([squeezed(pair) for pair in PAIRS[:8]])
     now = situation(database, "tc")
-    new, old = len(now.new), len(now.old)
-    assert new + old == now.training_set.document.taught
-    assert RetrainingRule(count=new).is_met(now)
-    assert not RetrainingRule(count=new + 1).is_met(now)
-    assert RetrainingRule(count=None, share=new / old).is_met(now)
-    assert not RetrainingRule(count=None, share=1.01 * new / old).is_met(now)
-    assert not RetrainingRule(count=None, days=1e-9).is_met(now)  # a model that ships has no age here
+    assert {row.collection for row in now.new} == {"electron_phonon"}
+    assert {row.collection for row in now.old} == {"superconductors"}
+    assert len(now.new) + len(now.old) == now.training_set.document.taught
+    assert now.age_days is None
+
+
+def test_rules_about_what_is_enough():
+    assert RetrainingRule(count=8).is_met(8, 30, None)
+    assert not RetrainingRule(count=9).is_met(8, 30, None)
+    assert RetrainingRule(count=None, share=0.25).is_met(8, 30, None)
+    assert not RetrainingRule(count=None, share=0.27).is_met(8, 30, None)
+    assert RetrainingRule(count=None, days=90).is_met(1, 30, 90.5)
+    assert not RetrainingRule(count=None, days=90).is_met(0, 30, 90.5)
+    assert not RetrainingRule(count=None, days=90).is_met(1, 30, None)

@@ -115,7 +115,7 @@ def test_the_command_runs_in_the_foreground_and_ends_cleanly(database, ending):
         if ending == signal.SIGTERM:
             assert "training-sets: 0 new; tc: There is nothing to learn from" in process.stdout.readline()
         process.send_signal(ending)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 130

@@ -22,6 +22,7 @@ __all__ = [
     "Measured",
     "Retrained",
     "Retrainer",
+    "RetrainingRule",
     "RetrainingSettings",
     "compare",
     "retrainer",
@@ -54,6 +55,31 @@ class RetrainingSettings(BaseModel):
         wanted = min(len(old), max(self.least_replay, round(self.replay * new)))
         chosen = np.random.default_rng(self.seed).permutation(len(old))[:wanted]
         return [old[index] for index in np.sort(chosen)]
+
+
+class RetrainingRule(BaseModel):
+    """When enough is new since a model was made: any of these is enough."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int | None = Field(20, ge=1, description="so many new rows; none: their number does not matter")
+    share: float | None = Field(None, gt=0, description="so many new rows for each that the model has seen")
+    days: float | None = Field(None, gt=0, description="a model of this age, if anything is new")
+
+    def is_met(self, new: int, old: int, age_days: float | None) -> bool:
+        """Tell whether a model is to be retrained.
+
+        Parameters
+        ----------
+        new, old
+            Rows that it has not seen and that it has.
+        age_days
+            Its age; None for a model that ships, which has none here.
+        """
+        many = self.count is not None and new >= self.count
+        much = self.share is not None and new >= self.share * old
+        aged = self.days is not None and age_days is not None and age_days >= self.days
+        return new > 0 and (many or much or aged)
 
 
 @dataclass(frozen=True)
@@ -143,6 +169,7 @@ class Retrainer(Protocol):
 
 RETRAINERS: Mapping[Kind, str] = {
     "tc": "invdesflow.learning.retraining_tc:retrain_tc",
+    "generator": "invdesflow.learning.retraining_generator:retrain_generator",
 }
 """Kind -> its retrainer; named, not imported, because training needs packages that screening does not."""
 

@@ -7,37 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobflow import Flow, run_locally
-from pydantic import BaseModel, ConfigDict, Field
 
 from invdesflow.database.builders import DatabaseBuilder
-from invdesflow.database.documents import utc_now
 from invdesflow.errors import InvDesFlowError
-from invdesflow.learning.retraining import RETRAINERS, RetrainingSettings
+from invdesflow.learning.retraining import RETRAINERS, RetrainingRule, RetrainingSettings
 from invdesflow.learning.retraining_claims import Claims
-from invdesflow.learning.retraining_jobs import RetrainMaker, Situation, situation
+from invdesflow.learning.retraining_jobs import RetrainMaker, situation
 from invdesflow.learning.training_set_documents import Kind
 
-__all__ = ["RetrainingBuilder", "RetrainingRule", "Started"]
-
-
-class RetrainingRule(BaseModel):
-    """When enough is new since a model was made: any of these is enough."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    count: int | None = Field(20, ge=1, description="so many new rows; none: their number does not matter")
-    share: float | None = Field(None, gt=0, description="so many new rows for each that the model has seen")
-    days: float | None = Field(None, gt=0, description="a model of this age, if anything is new")
-
-    def is_met(self, now: Situation) -> bool:
-        """Tell whether a model is to be retrained."""
-        new, old = len(now.new), len(now.old)
-        if not new:
-            return False
-        age_days = (utc_now() - now.parent.created_at).total_seconds() / 86400.0
-        many = self.count is not None and new >= self.count
-        much = self.share is not None and new >= self.share * old
-        return many or much or (self.days is not None and not now.parent.shipped and age_days >= self.days)
+__all__ = ["RetrainingBuilder", "Started"]
 
 
 @dataclass(frozen=True)
@@ -130,7 +108,7 @@ class RetrainingBuilder(DatabaseBuilder):
 
     def _start(self, kind: Kind) -> Started:
         now = situation(self.database, kind)
-        if not self._rule.is_met(now):
+        if not self._rule.is_met(len(now.new), len(now.old), now.age_days):
             return Started(kind, len(now.new), None, "not enough is new")
         claims = Claims(self.database)
         asked = now.asked(self._settings)

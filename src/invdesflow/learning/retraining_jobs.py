@@ -56,6 +56,11 @@ class Situation:
     old: Sequence[TrainingRow]
 
     @property
+    def age_days(self) -> float | None:
+        """Age of the model; none if it ships."""
+        return None if self.parent.shipped else (utc_now() - self.parent.created_at).total_seconds() / 86400.0
+
+    @property
     def retraining_id(self) -> str:
         """Name of the retraining that follows from it."""
         document = self.training_set.document
@@ -165,7 +170,8 @@ def retrain(
     claims = Claims(database)
     there = claims.find(now.retraining_id)
     if there is not None and there.status == "completed" and not again:
-        return _told(output, there)
+        remark = there.reason or f"{there.model_id} came of the same question before, and was rolled back"
+        return _told(output, there).model_copy(update={"after": output.before, "remark": remark})
     asked = now.asked(settings).model_copy(update={"provenance": current_provenance(campaign, campaign_round)})
     with claims.held(asked, again=again) as held:
         done = claims.finish(held, **_outcome(database, now, settings, train, held, promote=promote))

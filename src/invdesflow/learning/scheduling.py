@@ -10,8 +10,7 @@ from apscheduler.triggers.cron import CronTrigger
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from invdesflow.errors import ConfigurationError, InvDesFlowError
-from invdesflow.learning.retraining import RetrainingSettings
-from invdesflow.learning.retraining_builder import RetrainingRule
+from invdesflow.learning.retraining import RetrainingRule, RetrainingSettings
 from invdesflow.learning.training_set_documents import Kind
 
 __all__ = ["BuilderName", "Schedule", "cron_trigger", "crontab_line", "run_once", "run_schedule", "systemd_units"]

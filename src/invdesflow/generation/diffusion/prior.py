@@ -53,6 +53,14 @@ class TemplatePrior:
         np.add.at(counts, (np.array([rows[template] for template in templates]), bins), 1)
         return cls(tuple(distinct), counts)
 
+    def plus(self, other: Self) -> Self:
+        """Return the counts of two training sets together."""
+        both = {template: row.copy() for template, row in zip(self.templates, self.counts, strict=True)}
+        for template, row in zip(other.templates, other.counts, strict=True):
+            both[template] = both.get(template, 0) + row
+        distinct = sorted(both, key=lambda template: (template.space_group, template.letters))
+        return type(self)(tuple(distinct), np.array([both[template] for template in distinct]))
+
     def weights(self, tc_k: float | None = None) -> NDArray[np.float64]:
         """Return the relative frequency of every template, near a Tc if one is given; shape (T,)."""
         if tc_k is None:
