@@ -1,14 +1,18 @@
 """Hosts and guests from names to stored candidates."""
 
+import json
+
 import pytest
+from monty.json import MontyDecoder
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
+from invdesflow.campaigns.builders import SummaryBuilder
 from invdesflow.errors import ConfigurationError, IntercalationError, StructureError
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.intercalation.fillings import OrderingSettings
 from invdesflow.intercalation.hosts import HostSettings
-from invdesflow.intercalation.jobs import IntercalateMaker
+from invdesflow.intercalation.jobs import IntercalateMaker, IntercalateOutput
 from invdesflow.superconductors.catalogue import load_catalogue
 from invdesflow.superconductors.loading import load_catalogue_into
 
@@ -133,3 +137,33 @@ def test_a_guest_that_fits_nowhere_says_why(filled):
 def test_an_ordering_explosion_is_counted(filled):
     with pytest.raises(IntercalationError, match=r"There are at least \d+ orderings .* Lower max_cells"):
         intercalate("K2CuH6", guests=["Ga"], fractions=[0.5], orderings=OrderingSettings(max_cells=8))
+
+
+def test_every_candidate_of_a_query_is_a_host(filled):
+    intercalate("K2CuH6", "Na2AgH6", guests=["Li"])
+    SummaryBuilder().run_here(filled)
+    hosts = HostSettings(query={"elements": ["H"], "nelements": 3})
+    output = run(IntercalateMaker(hosts=hosts, guests=["Ga"]))
+    formulas = {candidate(filled, pair.host_id).reduced_formula for pair in output.pairs}
+    assert formulas == {"K2CuH6", "Na2AgH6"}
+
+
+def test_a_host_without_room_does_not_stop_the_others(filled, tmp_path):
+    dense = tmp_path / "dense.cif"
+    Structure.from_spacegroup("Fm-3m", Lattice.cubic(2.9), ["Al"], [[0, 0, 0]]).to(str(dense))
+    output = intercalate(str(dense), "K2CuH6", guests=["Ga"])
+    assert len(output.pairs) == 1
+    assert output.record.rejected == {"room": 1}
+    assert "no voids" in output.refusals[0].rejection.reason or "smaller than any atom" in (
+        output.refusals[0].rejection.reason
+    )
+
+
+def test_maker_and_output_survive_json(filled):
+    maker = IntercalateMaker(
+        hosts=HostSettings(names=["K2CuH6"]), guests=["Ga"], orderings=OrderingSettings(max_cells=2)
+    )
+    again = MontyDecoder().process_decoded(json.loads(json.dumps(maker.as_dict())))
+    assert again == maker
+    output = run(again)
+    assert IntercalateOutput.model_validate(json.loads(output.model_dump_json())) == output

@@ -92,6 +92,12 @@ def test_4b_is_the_largest_void_of_every_known_a2bh6(entry):
     assert void.fractional_coords.tolist() == [[0.5, 0.5, 0.5]]
 
 
+def test_by_radius_alone_4b_would_not_be_the_largest_void_of_most_a2bh6():
+    voids = [find_voids(make_document(e).structure) for e in load_entries() if e.prototype == "K2PtCl6"]
+    largest = [max(found, key=lambda void: void.radius).wyckoff for found in voids]
+    assert (largest.count("24d"), largest.count("4b")) == (9, 5)
+
+
 def test_the_guest_of_every_known_crystal_sits_in_the_largest_void_of_its_host():
     roles = {"elpasolite": "X", "CaC6": "A", "EuC6": "A", "C32": "A", "CaH6": "A", "LaH10": "A", "D2_f": "A"}
     tried = 0

@@ -95,8 +95,8 @@ def find_voids(structure: Structure, settings: VoidSettings | None = None) -> li
     Returns
     -------
     list of Void
-        Largest clearance first: the atoms themselves take room. By the distance to their centres 24d between two Li,
-        Mg or Al would be larger than 4b, the site that is filled, in half of the known A2BH6.
+        Largest clearance first: the atoms themselves take room. By the distance to their centres 24d between two Mg or
+        Al would be larger than 4b, the site that is filled, in nine of fourteen known A2BH6.
 
     Raises
     ------
