@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from pymatgen.core import Structure
 
-from invdesflow.crystals.symmetry import conventional, space_group
+from invdesflow.crystals.symmetry import conventional, primitive, space_group
 from invdesflow.errors import IntercalationError, StructureError
 from invdesflow.intercalation.bonds import bond_changes
 from invdesflow.intercalation.documents import BondChange, Compared, EnergyChange, PredictionChange, StructureChange
@@ -34,10 +34,12 @@ def compare_structures(
     ------
     IntercalationError
         If one did not converge, the settings differ, or the second is not the first with guests.
+    StructureError
+        If the symmetry of one cannot be found.
     """
     _require_converged(host, guest)
     require_equal_relaxations(host, guest)
-    before, after = host.final_structure, guest.final_structure
+    before, after = primitive(host.final_structure), primitive(guest.final_structure)
     n_cells = host_cells(before, after, guest_elements)
     bonds, reason = _bonds(before, after, guest_elements)
     return StructureChange(

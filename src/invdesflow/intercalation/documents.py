@@ -99,7 +99,7 @@ class StructureChange(BaseModel):
 
     model_config = _CONFIG
 
-    volume_a3: Compared = Field(description="volume for each cell of the host (A^3)")
+    volume_a3: Compared = Field(description="volume for each primitive cell of the host (A^3)")
     lattice_constant_a: Compared = Field(description="of the conventional cells, where both are cubic (A)")
     bonds: list[BondChange] = Field(description="the shortest ones of the host first")
     bonds_reason: str = Field(description="why there are none; empty where there are")
@@ -253,7 +253,7 @@ class PairComparison(BaseModel):
 
     pair: Pair
     formula: str = Field(description="reduced formula of the crystal with guests")
-    space_group_number: int
+    space_group_number: int | None = Field(description="after the relaxation; none if none was found")
     host_cells: int | None = Field(description="cells of the host in the primitive cell; none if not recognised")
     host: CrystalSources = Field(description="what was compared")
     guest: CrystalSources
@@ -297,7 +297,7 @@ class IntercalationStudyDocument(Document):
     study_id: str = Field(description="hash of host, potential and settings of the relaxation")
     host_id: str = Field(description="candidate_id of the host")
     host_formula: str = Field(description="reduced formula, for example K2CuH6")
-    host_space_group_number: int
+    host_space_group_number: int | None = Field(description="after the relaxation; none if none was found")
     potential: PotentialReference
     relaxation_settings: RelaxationSettings
     pressure_gpa: float

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from invdesflow.crystals.symmetry import space_group
+from invdesflow.crystals.symmetry import primitive
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import IntercalationError
 from invdesflow.intercalation.comparison import compare_energies, compare_predictions, compare_structures
@@ -125,8 +125,11 @@ def compare_pair(
     """
     relaxed = host.relaxation, guest.relaxation
     guests = tuple(pair.guests)
-    structure = guest.relaxation.final_structure
-    cells, _ = value_or_reason(lambda: host_cells(host.relaxation.final_structure, structure, guests))
+    cells, _ = value_or_reason(
+        lambda: host_cells(
+            primitive(host.relaxation.final_structure), primitive(guest.relaxation.final_structure), guests
+        )
+    )
     element = settings.network_element
     if element is None:
         raise IntercalationError("No element of the network was named.", "Name one, such as H.")
@@ -139,7 +142,7 @@ def compare_pair(
     return PairComparison(
         pair=pair,
         formula=guest.relaxation.reduced_formula,
-        space_group_number=guest.relaxation.spacegroup_after or space_group(structure)[0],
+        space_group_number=guest.relaxation.spacegroup_after,
         host_cells=cells,
         host=host.sources(chosen and chosen[0]),
         guest=guest.sources(chosen and chosen[1]),

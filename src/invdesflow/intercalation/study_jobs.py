@@ -9,7 +9,6 @@ from jobflow import job
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from invdesflow.crystals.symmetry import space_group
 from invdesflow.database import Database
 from invdesflow.database.documents import Provenance
 from invdesflow.database.provenance import current_provenance
@@ -88,7 +87,7 @@ class StudyMaker(SettingsMaker):
         watch, stored, passed = Stopwatch(), [], 0
         provenance = current_provenance(campaign, campaign_round)
         with Database() as database:
-            for host_id, of_host in track(by_host(pairs).items(), "comparing"):
+            for host_id, of_host in track(_by_host(pairs).items(), "comparing"):
                 known = [pair for pair in of_host if pair.guest_id in relaxation_ids]
                 for _ in range(len(of_host) - len(known)):
                     watch.reject(["a guest that was not relaxed"])
@@ -140,7 +139,7 @@ def build_studies(
     IntercalationError
         If a host or a guest was not relaxed.
     """
-    for host_id, of_host in by_host(pairs).items():
+    for host_id, of_host in _by_host(pairs).items():
         asked = {
             name: CrystalSources(
                 candidate_id=name, relaxation_id=relaxation_ids.get(name), phonon_id=phonon_ids.get(name)
@@ -197,7 +196,7 @@ def refresh_studies_of(database: Database, candidate_ids: Iterable[str]) -> None
         refresh_study(database, study)
 
 
-def by_host(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
+def _by_host(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
     """Group pairs by their host."""
     grouped: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
@@ -231,7 +230,7 @@ def _study(
         study_id=study_id(host_id, host.potential, host.settings),
         host_id=host_id,
         host_formula=host.reduced_formula,
-        host_space_group_number=host.spacegroup_after or space_group(host.final_structure)[0],
+        host_space_group_number=host.spacegroup_after,
         potential=host.potential,
         relaxation_settings=host.settings,
         pressure_gpa=host.settings.pressure_gpa,
