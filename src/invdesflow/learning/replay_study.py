@@ -5,6 +5,8 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from invdesflow.errors import LearningError
 from invdesflow.learning.acquisition import AcquisitionSettings
 from invdesflow.learning.bias import bias_log
@@ -154,6 +156,8 @@ def study_table(study: ReplayStudy, share: float = 0.5) -> str:
 def bias_table(study: ReplayStudy, data: LabelledSet) -> str:
     """Write as a Markdown table where each strategy drifted to in its first seed, from the initial set to the budget.
 
+    The first row is where a search that knew all labels would go: it tells drift from what there is to be found.
+
     Parameters
     ----------
     study
@@ -161,12 +165,16 @@ def bias_table(study: ReplayStudy, data: LabelledSet) -> str:
     data
         The set that they searched.
     """
+    searched = slice(study.settings.initial, study.settings.budget)
+    threshold = study.settings.threshold_k
+    rows = {f"all above {threshold:g} K": np.flatnonzero(data.tc_k > threshold).tolist()}
+    rows |= {name: list(results[0].order[searched]) for name, results in study.results.items()}
     lines = [
-        "| strategy | divergence of the elements (bit; by chance) | chosen more often than chance explains |",
+        "| crystals | divergence of the elements (bit; by chance) | more often than chance explains |",
         "| --- | --- | --- |",
     ]
-    for name, results in study.results.items():
-        log = bias_log(data.kinds, results[0].order[study.settings.initial : study.settings.budget])
+    for name, chosen in rows.items():
+        log = bias_log(data.kinds, chosen)
         named = ", ".join(log.over_represented[:_NAMED]) + ", ..." * (len(log.over_represented) > _NAMED)
         divergence = f"{log.element_divergence:.3f} ({log.element_divergence_by_chance:.3f})"
         lines.append(f"| {name} | {divergence} | {named or 'nothing'} |")
