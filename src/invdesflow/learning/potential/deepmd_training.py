@@ -3,9 +3,7 @@
 import hashlib
 import importlib.util
 import json
-import math
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +12,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from invdesflow.errors import LearningError, PotentialError
-from invdesflow.espresso.processes import run_guarded
 from invdesflow.learning.potential.deepmd_data import elements_of, frames_digest, write_systems
 from invdesflow.learning.potential.deepmd_input import DpaSettings, training_input
+from invdesflow.learning.potential.deepmd_program import last_checkpoint, loss_curve, require_finite, run_dp
 from invdesflow.learning.potential.frames import Frame, check_frames, compositions
 from invdesflow.relaxation.potentials import Potential, find_potential
 
@@ -24,8 +22,7 @@ __all__ = ["Parent", "TrainedPotential", "load_trained", "train_committee", "tra
 
 _QUESTION = "question.json"
 _MODEL, _CHECKPOINT, _CARD = "model.pth", "model.pt", "card.json"
-_CURVE, _RESOLVED = "lcurve.out", "resolved.json"
-_NOT_FINITE = ("NaN detected", "non-finite", "Non-finite")  # with which deepmd-kit breaks off
+_RESOLVED = "resolved.json"
 
 
 @dataclass(frozen=True)
@@ -108,6 +105,10 @@ def train_potential(
                 _freeze(folder, question, frames)
     except Timeout:
         raise LearningError(f"Another process trains in {folder}.", "Wait for it, or choose another folder.") from None
+    except OSError as error:
+        raise LearningError(
+            f"{folder} cannot be written to: {error.strerror}.", "Make room; the same command continues."
+        ) from error
     return load_trained(folder)
 
 
@@ -185,7 +186,7 @@ def _claim(folder: Path, question: dict[str, Any]) -> None:
 
 def _train(frames: Sequence[Frame], settings: DpaSettings, folder: Path, parent: Parent | None) -> None:
     """Run ``dp train`` to its end, from the last checkpoint if there is one."""
-    checkpoint = _last_checkpoint(folder)
+    checkpoint = last_checkpoint(folder)
     if checkpoint is None:
         shutil.rmtree(folder / "data", ignore_errors=True)
         systems = write_systems(frames, folder / "data")
@@ -195,10 +196,8 @@ def _train(frames: Sequence[Frame], settings: DpaSettings, folder: Path, parent:
         start = [_RESOLVED, "--output", "restarted.json", "--restart", checkpoint.name]
     else:
         start = ["input.json", "--output", _RESOLVED, *_fine_tuning(parent)]
-    _dp(folder, "train", "--skip-neighbor-stat", *start)
-    if _diverged(folder):
-        (folder / "checkpoint").unlink(missing_ok=True)  # nothing goes on from there
-        raise _divergence(folder)
+    run_dp(folder, "train", "--skip-neighbor-stat", *start)
+    require_finite(folder)
 
 
 def _fine_tuning(parent: Parent | None) -> list[str]:
@@ -208,21 +207,12 @@ def _fine_tuning(parent: Parent | None) -> list[str]:
     return ["--finetune", str(parent.checkpoint.resolve()), "--use-pretrain-script", *branch]
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    """Return the last checkpoint that was written to its end: deepmd-kit names it in a file afterwards."""
-    pointer = folder / "checkpoint"
-    if not pointer.is_file():
-        return None
-    path = folder / Path(pointer.read_text(encoding="utf-8").strip()).name
-    return path if path.is_file() else None
-
-
 def _freeze(folder: Path, question: dict[str, Any], frames: Sequence[Frame]) -> None:
     """Freeze the last checkpoint; the card, written last, says that all is there."""
-    checkpoint = _last_checkpoint(folder)
+    checkpoint = last_checkpoint(folder)
     if checkpoint is None:
         raise LearningError(f"deepmd-kit left no checkpoint in {folder}.", "See train.log there.")
-    _dp(folder, "freeze", "-c", checkpoint.name, "-o", "draft.pth")
+    run_dp(folder, "freeze", "-c", checkpoint.name, "-o", "draft.pth")
     (folder / "draft.pth").replace(folder / _MODEL)
     shutil.copy(checkpoint, folder / _CHECKPOINT)
     try:
@@ -244,42 +234,9 @@ def _freeze(folder: Path, question: dict[str, Any], frames: Sequence[Frame]) -> 
         },
         "settings": question["settings"],
         "parent_sha256": question.get("parent"),
-        "final_losses": _curve(folder)[-1],
+        "final_losses": loss_curve(folder)[-1],
     }
     _replace(folder / _CARD, json.dumps(card, indent=1, sort_keys=True, allow_nan=False))
-
-
-def _dp(folder: Path, *arguments: str) -> None:
-    """Run deepmd-kit's command; what it says goes into a log of its own."""
-    path = folder / f"{arguments[0]}.log"
-    status = run_guarded([sys.executable, "-m", "deepmd", "--pt", *arguments], folder, "dp.out", path.name)
-    if status == 0:
-        return
-    log = path.read_text(encoding="utf-8", errors="replace")
-    if any(words in log for words in _NOT_FINITE) or _diverged(folder):
-        raise _divergence(folder)
-    lines = [line for line in log.splitlines() if line.strip()] or ["nothing"]
-    raise LearningError(f"dp {arguments[0]} failed: {lines[-1].strip()}", f"See {path}.")
-
-
-def _diverged(folder: Path) -> bool:
-    return any(not math.isfinite(value) for row in _curve(folder) for value in row.values())
-
-
-def _divergence(folder: Path) -> LearningError:
-    return LearningError(
-        f"The training in {folder} diverged: a loss is not a number.",
-        "Lower start_learning_rate, look for wrong labels, and train in another folder.",
-    )
-
-
-def _curve(folder: Path) -> list[dict[str, float]]:
-    """Read the course of the losses: column -> value for every line of ``lcurve.out``."""
-    path = folder / _CURVE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    header = next((line[1:].split() for line in lines if line.startswith("#")), [])
-    rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
-    return [dict(zip(header, map(float, row), strict=True)) for row in rows if len(row) == len(header)]
 
 
 def _replace(path: Path, text: str) -> None:
