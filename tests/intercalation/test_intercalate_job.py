@@ -8,11 +8,13 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from invdesflow.campaigns.builders import SummaryBuilder
-from invdesflow.errors import ConfigurationError, IntercalationError, StructureError
+from invdesflow.errors import CampaignError, ConfigurationError, IntercalationError, StructureError
 from invdesflow.generation.documents import CandidateDocument
+from invdesflow.intercalation.account import IntercalateOutput
 from invdesflow.intercalation.fillings import OrderingSettings
 from invdesflow.intercalation.hosts import HostSettings
-from invdesflow.intercalation.jobs import IntercalateMaker, IntercalateOutput
+from invdesflow.intercalation.jobs import IntercalateMaker
+from invdesflow.intercalation.voids import VoidSettings
 from invdesflow.superconductors.catalogue import load_catalogue
 from invdesflow.superconductors.loading import load_catalogue_into
 
@@ -103,7 +105,7 @@ def test_two_guests_share_the_voids(filled):
     mixed = [{"4b": {"Ga": 0.5, "Li": 0.5}}]
     output = intercalate("K2CuH6", fillings=mixed, orderings=OrderingSettings(max_cells=2))
     assert [pair.guests for pair in output.pairs] == [{"Ga": 1, "Li": 1}] * 2  # L1_0 and L1_1 orders of a fcc lattice
-    with pytest.raises(ConfigurationError, match="K2CuH6 has no void 4x"):
+    with pytest.raises(IntercalationError, match=r"K2CuH6 has no void 4x. Its voids are 4b"):
         intercalate("K2CuH6", fillings=[{"4x": {"Ga": 1.0}}])
 
 
@@ -134,6 +136,12 @@ def test_a_guest_that_fits_nowhere_says_why(filled):
     assert filled.collection(CandidateDocument).count({"status": "rejected"}) == 1
 
 
+@pytest.mark.parametrize("settings", [{"guests": []}, {"fractions": []}, {"most": 0}, {"n_voids": 0}])
+def test_nothing_to_do(settings):
+    with pytest.raises(CampaignError, match="nothing to intercalate"):
+        intercalate("K2CuH6", **settings)
+
+
 def test_an_ordering_explosion_is_counted(filled):
     with pytest.raises(IntercalationError, match=r"There are at least \d+ orderings .* Lower max_cells"):
         intercalate("K2CuH6", guests=["Ga"], fractions=[0.5], orderings=OrderingSettings(max_cells=8))
@@ -150,13 +158,11 @@ def test_every_candidate_of_a_query_is_a_host(filled):
 
 def test_a_host_without_room_does_not_stop_the_others(filled, tmp_path):
     dense = tmp_path / "dense.cif"
-    Structure.from_spacegroup("Fm-3m", Lattice.cubic(2.9), ["Al"], [[0, 0, 0]]).to(str(dense))
-    output = intercalate(str(dense), "K2CuH6", guests=["Ga"])
+    Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.05), ["Al"], [[0, 0, 0]]).to(str(dense))
+    output = intercalate(str(dense), "K2CuH6", guests=["Ga"], voids=VoidSettings(min_radius_a=2.1))
     assert len(output.pairs) == 1
     assert output.record.rejected == {"room": 1}
-    assert "no voids" in output.refusals[0].rejection.reason or "smaller than any atom" in (
-        output.refusals[0].rejection.reason
-    )
+    assert output.refusals[0].rejection.reason == "Al has no voids."
 
 
 def test_maker_and_output_survive_json(filled):
