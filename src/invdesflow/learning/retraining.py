@@ -4,17 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from invdesflow.errors import LearningError
+from invdesflow.errors import LearningError, TrainingError
 from invdesflow.learning.retraining_documents import Comparison
 from invdesflow.learning.training_set_documents import Kind
 from invdesflow.learning.training_sets import TrainingRow
 from invdesflow.screening.training.splits import formulas_digest
+
+if TYPE_CHECKING:
+    from invdesflow.screening.training.tuning import Tuning
 
 __all__ = [
     "RETRAINERS",
@@ -25,6 +28,7 @@ __all__ = [
     "RetrainingRule",
     "RetrainingSettings",
     "compare",
+    "require_numbers",
     "retrainer",
     "verdict",
 ]
@@ -55,6 +59,12 @@ class RetrainingSettings(BaseModel):
         wanted = min(len(old), max(self.least_replay, round(self.replay * new)))
         chosen = np.random.default_rng(self.seed).permutation(len(old))[:wanted]
         return [old[index] for index in np.sort(chosen)]
+
+    def tuning(self, member: int) -> "Tuning":
+        """Return how the weights of one member are moved."""
+        from invdesflow.screening.training.tuning import Tuning
+
+        return Tuning(self.epochs, self.learning_rate, self.anchor, batch=self.batch, seed=self.seed + member)
 
 
 class RetrainingRule(BaseModel):
@@ -169,6 +179,7 @@ class Retrainer(Protocol):
 
 RETRAINERS: Mapping[Kind, str] = {
     "tc": "invdesflow.learning.retraining_tc:retrain_tc",
+    "formation-energy": "invdesflow.learning.retraining_formation_energy:retrain_formation_energy",
     "generator": "invdesflow.learning.retraining_generator:retrain_generator",
 }
 """Kind -> its retrainer; named, not imported, because training needs packages that screening does not."""
@@ -192,6 +203,26 @@ def retrainer(kind: Kind) -> Retrainer:
     except ImportError as error:
         raise LearningError(f"Training needs {error.name}.", "Run: pip install 'invdesflow[train]'.") from error
     return found
+
+
+def require_numbers(arrays: Mapping[str, NDArray[Any]], parts: Sequence[str]) -> None:
+    """Refuse weights that are not numbers, as a training leaves them that diverged in its last step.
+
+    Parameters
+    ----------
+    arrays
+        Of a model, by name.
+    parts
+        What the names of trained weights contain.
+
+    Raises
+    ------
+    TrainingError
+        If one is not finite.
+    """
+    for name, array in arrays.items():
+        if any(part in name for part in parts) and not np.isfinite(array).all():
+            raise TrainingError(f"Training diverged: {name} is not finite.", "Lower the learning rate.")
 
 
 def compare(measured: Measured, settings: RetrainingSettings) -> Comparison:

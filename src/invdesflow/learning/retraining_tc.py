@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invdesflow.errors import LearningError
-from invdesflow.learning.retraining import Lesson, Measured, Retrained
+from invdesflow.learning.retraining import Lesson, Measured, Retrained, require_numbers
 from invdesflow.learning.training_sets import TrainingRow
 from invdesflow.model_files import read_model
 from invdesflow.screening.domain import TrainingDomain
 from invdesflow.screening.tc_alignn import KIND, PARTS, VERSION, Member, TcEnsemble, combine
 from invdesflow.screening.training.alignn_data import AlignnData
-from invdesflow.screening.training.alignn_tuning import Tuning, tune_member
+from invdesflow.screening.training.alignn_tuning import tune_member
 from invdesflow.screening.training.electron_phonon_data import Compound
 from invdesflow.screening.training.evaluation import OutOfFold, calibrate, log_figures, tc_figures, tc_from_logs
 
@@ -46,15 +46,16 @@ def retrain_tc(lesson: Lesson) -> Retrained:
             "Train a new one: python -m invdesflow.screening.training.tc_alignn.",
         )
     taught = new if replay is None else _joined(new, replay)
-    members = [_tuned(number, member, parent, taught, lesson).stored() for number, member in enumerate(parent.members)]
+    tuned = [_tuned(number, member, parent, taught, lesson) for number, member in enumerate(parent.members)]
     arrays = dict(arrays)
-    for number, member in enumerate(members):
+    for number, member in enumerate(tuned):
         arrays |= {f"member{number}.{name}": array for name, array in member.to_arrays().items()}
+    require_numbers(arrays, (".network.", ".perceptrons."))
     arrays |= {f"domain.{name}": array for name, array in _extended(parent, new).items()}
     settings = lesson.settings
     changes: dict[str, Any] = {"recipe": card["recipe"] | {"fine_tuning": settings.model_dump()}}
     if len(taught) >= _FEWEST_FOR_CALIBRATION:
-        changes["calibration"] = _calibrated(members, parent, taught, card)
+        changes["calibration"] = _calibrated([member.stored() for member in tuned], parent, taught, card)
     child = TcEnsemble(arrays, card | changes)
     measured = _measured(parent, child, held_out)
     return Retrained(arrays, card | changes, measured, len(new), 0 if replay is None else len(replay))
@@ -91,11 +92,8 @@ def _tuned(number: int, member: Member, parent: TcEnsemble, taught: AlignnData, 
     rows = taught.rows(taught.folds != number)
     if not len(rows):
         return member
-    settings = lesson.settings
-    tuning = Tuning(
-        settings.epochs, settings.learning_rate, settings.anchor, batch=settings.batch, seed=settings.seed + number
-    )
-    return tune_member(member, rows, parent.elements, tuning, checkpoint=lesson.folder / f"tc-{number}.pt")
+    checkpoint = lesson.folder / f"tc-{number}.pt"
+    return tune_member(member, rows, parent.elements, lesson.settings.tuning(number), checkpoint=checkpoint)
 
 
 def _extended(parent: TcEnsemble, new: AlignnData) -> dict[str, NDArray[Any]]:

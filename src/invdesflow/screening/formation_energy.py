@@ -56,7 +56,7 @@ class FormationEnergy:
             self._stretch = float(card["calibration"]["stretch_68"])
             self.widening_95 = float(card["calibration"]["stretch_95"]) / self._stretch
             self.bonds = int(card["recipe"]["blocks"]) > 0
-            self._members = [_member(arrays, card, number) for number in range(int(card["members"]))]
+            self.members = [_member(arrays, card, number) for number in range(int(card["members"]))]
         except (KeyError, TypeError) as error:
             raise ModelError(f"the model lacks {error.args[0]}.", "Install the package again.") from error
 
@@ -118,12 +118,12 @@ class FormationEnergy:
 
     def energies(self, sights: Sequence[Sight]) -> tuple[FloatArray, FloatArray]:
         """Return formation energies and half widths of their 68 % intervals, eV/atom, each of shape (crystals,)."""
-        energy, width = np.array([ask(network, inputs, sights) for network, inputs in self._members]).mean(axis=0)
+        energy, width = np.array([ask(network, inputs, sights) for network, inputs in self.members]).mean(axis=0)
         return energy, self._stretch * width
 
     def corrected(self, sights: Sequence[Sight]) -> FloatArray:
         """Return CHGNet's energies with the elemental correction alone, eV/atom, shape (crystals,)."""
-        return np.array([np.mean([inputs.start(sight) for _, inputs in self._members]) for sight in sights])
+        return np.array([np.mean([inputs.start(sight) for _, inputs in self.members]) for sight in sights])
 
     def knows(self, sight: Sight) -> bool:
         """Tell whether the networks have seen all elements of a crystal."""

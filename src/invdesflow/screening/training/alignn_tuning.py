@@ -17,54 +17,11 @@ from invdesflow.screening.perceptron import PerceptronCommittee
 from invdesflow.screening.tc_alignn import Member
 from invdesflow.screening.training.alignn_data import AlignnData
 from invdesflow.screening.training.alignn_fitting import LOSS_CORNER, TASK_WEIGHTS
-from invdesflow.screening.training.loop import LoopSettings, train_network
+from invdesflow.screening.training.loop import train_network
 from invdesflow.screening.training.splits import formulas_digest
+from invdesflow.screening.training.tuning import Anchor, Tuning
 
-__all__ = ["Anchor", "Tuning", "tune_member"]
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """How weights are moved.
-
-    Parameters
-    ----------
-    epochs, learning_rate, batch, seed
-        Of the training.
-    anchor
-        What the squared distance from the old weights adds to the loss, for each unit.
-    average
-        Decay of the running average of the weights per step.
-    """
-
-    epochs: int
-    learning_rate: float
-    anchor: float
-    batch: int = 32
-    seed: int = 0
-    average: float = 0.9
-
-    def loop(self) -> LoopSettings:
-        """Return what the training loop asks for; the anchor takes the place of the decay of the weights."""
-        return LoopSettings(self.epochs, self.learning_rate, weight_decay=0.0, average=self.average, seed=self.seed)
-
-
-class Anchor:
-    """The weights that a network starts from (L2-SP: Li, Grandvalet & Davoine, ICML 2018).
-
-    Parameters
-    ----------
-    network
-        The network before the training.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        self._start = [parameter.detach().clone() for parameter in network.parameters()]
-
-    def distance(self, network: nn.Module) -> Tensor:
-        """Return the squared distance of the weights from where they started."""
-        pairs = zip(network.parameters(), self._start, strict=True)
-        return torch.stack([((parameter - start) ** 2).sum() for parameter, start in pairs]).sum()
+__all__ = ["tune_member"]
 
 
 class _Learner(nn.Module):

@@ -1,5 +1,6 @@
 """Fitting the parts of the formation energy model: the elemental correction, the input constants, a network."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import nan
@@ -15,8 +16,9 @@ from invdesflow.screening.elements import LAST_ATOMIC_NUMBER, periodic_table
 from invdesflow.screening.formation_energy_inputs import ATOM_FEATURES, EnergyInputs, InputBatch, Sight
 from invdesflow.screening.megnet import Megnet, MegnetShape
 from invdesflow.screening.training.loop import LoopSettings, train_network
+from invdesflow.screening.training.tuning import Anchor, Tuning
 
-__all__ = ["Recipe", "fit_correction", "fit_inputs", "fit_network"]
+__all__ = ["Recipe", "fit_correction", "fit_inputs", "fit_network", "tune_network"]
 
 FloatArray = NDArray[np.float64]
 
@@ -128,23 +130,66 @@ def fit_network(
     """
     torch.manual_seed(recipe.seed)
     network = Megnet(MegnetShape(inputs.site_inputs, inputs.state_inputs, recipe.blocks, recipe.width, recipe.hidden))
-    unit = float(inputs.unit[0])
-    steps = max(1, len(sights) // recipe.batch)
+    settings = LoopSettings(recipe.epochs, recipe.learning_rate, recipe.weight_decay, seed=recipe.seed)
+    batches = _Batches(sights, energies, inputs, recipe.batch, recipe.seed)
+    return train_network(
+        network, batches, _loss, settings, steps_per_epoch=batches.steps, checkpoint=checkpoint, identity=identity
+    )
 
-    def batches(epoch: int) -> Iterator[tuple[InputBatch, Tensor]]:
-        order = np.random.default_rng([recipe.seed, epoch]).permutation(len(sights))
-        for rows in np.array_split(order, steps):
-            batch = inputs.batch([sights[row] for row in rows])
-            yield batch, ((torch.from_numpy(energies[rows]) - batch.start) / unit).float()
+
+def tune_network(
+    start: Megnet,
+    sights: Sequence[Sight],
+    energies: FloatArray,
+    inputs: EnergyInputs,
+    tuning: Tuning,
+    *,
+    checkpoint: Path | None = None,
+    identity: str = "",
+) -> Megnet:
+    """Fine-tune a network, held close to the weights that it starts from, which are not changed themselves.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not finite, or the checkpoint belongs to another training.
+    """
+    network, anchor = copy.deepcopy(start), Anchor(start)
+    batches = _Batches(sights, energies, inputs, tuning.batch, tuning.seed)
 
     def loss(network: Megnet, crystals: tuple[InputBatch, Tensor]) -> Tensor:
-        batch, gap = crystals
-        error = network(batch.graph, batch.sites, batch.state)
-        missed, log_scale = (error[:, 0] - gap).abs(), error[:, 1]
-        surprise = missed.detach() * torch.exp(-log_scale) + log_scale
-        return torch.mean(missed + 0.1 * surprise)
+        return _loss(network, crystals) + tuning.anchor * anchor.distance(network)
 
-    settings = LoopSettings(recipe.epochs, recipe.learning_rate, recipe.weight_decay, seed=recipe.seed)
     return train_network(
-        network, batches, loss, settings, steps_per_epoch=steps, checkpoint=checkpoint, identity=identity
+        network, batches, loss, tuning.loop(), steps_per_epoch=batches.steps, checkpoint=checkpoint, identity=identity
     )
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """Batches of crystals with what their corrected energies differ from the formation energies by."""
+
+    sights: Sequence[Sight]
+    energies: FloatArray
+    inputs: EnergyInputs
+    size: int
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        return max(1, len(self.sights) // self.size)
+
+    def __call__(self, epoch: int) -> Iterator[tuple[InputBatch, Tensor]]:
+        unit = float(self.inputs.unit[0])
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.sights))
+        for rows in np.array_split(order, self.steps):
+            batch = self.inputs.batch([self.sights[row] for row in rows])
+            yield batch, ((torch.from_numpy(self.energies[rows]) - batch.start) / unit).float()
+
+
+def _loss(network: Megnet, crystals: tuple[InputBatch, Tensor]) -> Tensor:
+    batch, gap = crystals
+    error = network(batch.graph, batch.sites, batch.state)
+    missed, log_scale = (error[:, 0] - gap).abs(), error[:, 1]
+    surprise = missed.detach() * torch.exp(-log_scale) + log_scale
+    return torch.mean(missed + 0.1 * surprise)
