@@ -1,5 +1,7 @@
 """Phonons at Gamma of a crystal of springs, followed into the same crystal with more springs."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase import units
@@ -8,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 from scipy.spatial.transform import Rotation
 
 from invdesflow.errors import IntercalationError
-from invdesflow.espresso.parsers.matdyn import PhononModes
+from invdesflow.espresso.parsers.matdyn import PhononModes, read_modes
 from invdesflow.intercalation.gamma_modes import THZ_PER_CM1, GammaModes
 from invdesflow.intercalation.mode_matching import (
     NetworkModes,
@@ -18,6 +20,8 @@ from invdesflow.intercalation.mode_matching import (
     overlaps,
 )
 from invdesflow.intercalation.site_mapping import SiteMapping, host_cells
+
+DATA = Path(__file__).parents[1] / "data"
 
 
 def turned(structure, seed=3):
@@ -143,3 +147,11 @@ def test_other_crystals_are_refused():
     )
     with pytest.raises(IntercalationError, match="cannot be followed"):
         SiteMapping.find(host(), rebuilt, ["Ga"])
+
+
+def test_aluminium_from_matdyn_has_nothing_but_sound():
+    half = 7.5 * 0.529177 / 2
+    cell = Structure(Lattice([[-half, 0, half], [0, half, half], [-half, half, 0]]), ["Al"], [[0, 0, 0]])
+    modes = GammaModes.from_matdyn(cell, read_modes(DATA / "matdyn/al_bands/outputs/matdyn.modes"))
+    assert (modes.labels, modes.acoustic) == (("T1u",), frozenset({0, 1, 2}))
+    assert np.abs(modes.frequencies_thz).max() < 1e-3
