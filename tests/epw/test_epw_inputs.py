@@ -28,7 +28,7 @@ CHOICE = {
 }
 STAGES = {
     "Wannier": wannier_input(SETUP, CHOICE),
-    "coarse": coarse_input(SETUP, PROTOCOL),
+    "coarse": coarse_input(SETUP),
     "fine": fine_input(SETUP, FINE, PROTOCOL),
     "path": path_input(SETUP, FINE, PROTOCOL, "path.dat"),
     "gap": gap_input(SETUP, FINE, PROTOCOL, temperature_k=12.5, cutoff_ev=0.8),

@@ -58,7 +58,7 @@ class EpwCoarseMaker(SettingsMaker):
             If it failed.
         """
         structure = wannier.nscf.structure
-        text = coarse_input(setup_of(wannier, self.calculation), self.calculation.protocol)
+        text = coarse_input(setup_of(wannier, self.calculation))
 
         def gather(path: Path) -> None:
             link_files(task_path(wannier.nscf.task_id) / SAVE, path / SAVE, ["*"])

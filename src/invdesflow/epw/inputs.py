@@ -107,8 +107,8 @@ def wannier_input(setup: Setup, choice: Mapping[str, Any]) -> str:
     return epw_input(setup, _NO_MESH, {"elph": False, "wannierize": True, "epwwrite": True, "epwread": False, **choice})
 
 
-def coarse_input(setup: Setup, protocol: Protocol) -> str:
-    """Write the input that takes the coupling to the Wannier basis."""
+def coarse_input(setup: Setup) -> str:
+    """Write the input that takes the coupling to the Wannier basis, whatever it is interpolated to."""
     todo = {
         "elph": True,
         "wannierize": False,
@@ -118,7 +118,7 @@ def coarse_input(setup: Setup, protocol: Protocol) -> str:
         "epwread": False,
         "kmaps": False,
     }
-    return epw_input(setup, _NO_MESH, {**todo, **_electrons(protocol)})
+    return epw_input(setup, _NO_MESH, todo)
 
 
 def fine_input(setup: Setup, fine: FineMesh, protocol: Protocol) -> str:
