@@ -91,7 +91,7 @@ def test_a_fraction_that_no_cell_can_hold():
 
 
 def test_an_explosion_is_counted_before_anything_is_built(monkeypatch):
-    monkeypatch.setattr("invdesflow.intercalation.fillings._colourings", lambda _: pytest.fail("built"))
+    monkeypatch.setattr("invdesflow.intercalation.fillings.colourings", lambda _: pytest.fail("built"))
     with pytest.raises(IntercalationError, match=r"at least \d+ orderings .* 20 are allowed"):
         orderings(ALUMINIUM, Fraction(1, 2), 8, limit=20)
 

@@ -1,31 +1,20 @@
-"""Guests in the voids of a host: full and partial fillings, and their symmetry-distinct orderings.
-
-The orderings of a partial filling are the derivative superstructures of the host's guest sites (G. L. W. Hart and
-R. W. Forcade, Phys. Rev. B 77, 224115 (2008); 80, 014120 (2009)): supercells in Hermite normal form, one of every set
-that the point group exchanges, and in each the colourings of the sites that no operation exchanges.
-"""
+"""Guests in the voids of a host: full and partial fillings, and their symmetry-distinct orderings."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations, product
-from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 
-from invdesflow.crystals.symmetry import symmetry_of
 from invdesflow.errors import ConfigurationError, IntercalationError
 from invdesflow.intercalation.expansion import widened
+from invdesflow.intercalation.orderings import IntArray, Supercell, colourings, count_colourings, supercells
 from invdesflow.intercalation.voids import Void
 
 __all__ = ["FilledCrystal", "OrderingSettings", "SiteFilling", "fill"]
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 LARGEST_DENOMINATOR = 48
 
@@ -110,31 +99,6 @@ class FilledCrystal:
     n_cells: int
 
 
-@dataclass(frozen=True, eq=False)
-class _Supercell:
-    """A supercell of the host and what its symmetry does to the guest sites.
-
-    Attributes
-    ----------
-    matrix
-        Rows are its vectors in those of the host; shape (3, 3).
-    sites
-        Guest sites, orbit by orbit, fractional in the supercell; shape (n_sites, 3).
-    permutations
-        Of the sites, one for every operation; shape (n_operations, n_sites).
-    translations
-        Those of them that are translations within the supercell; shape (n_cells - 1, n_sites).
-    colours
-        For every orbit: number of its sites, and how many of them have which colour; 0 is empty.
-    """
-
-    matrix: IntArray
-    sites: FloatArray
-    permutations: IntArray
-    translations: IntArray
-    colours: list[tuple[int, dict[int, int]]]
-
-
 def fill(
     structure: Structure, fillings: Sequence[SiteFilling], settings: OrderingSettings | None = None
 ) -> list[FilledCrystal]:
@@ -165,12 +129,16 @@ def fill(
     settings = settings or OrderingSettings()
     elements = sorted({symbol for filling in fillings for symbol in filling.guests})
     told = " and ".join(f"{filling.void.wyckoff} with {_told(filling.guests)}" for filling in fillings)
-    cells: list[_Supercell] = []
+    orbits = [filling.void.fractional_coords for filling in fillings]
+    cells: list[Supercell] = []
     count = 0
     for n_cells in range(1, settings.max_cells + 1):
-        for cell in _supercells(structure, fillings, elements, n_cells):
+        colours = [_colours(filling, elements, n_cells) for filling in fillings]
+        if any(own is None for own in colours):
+            continue
+        for cell in supercells(structure, orbits, [own for own in colours if own is not None], n_cells):
             cells.append(cell)
-            count += _count(cell)
+            count += count_colourings(cell)
             if count > settings.max_orderings:
                 raise IntercalationError(
                     f"There are at least {count} orderings when one fills {told} in up to {settings.max_cells} host"
@@ -182,153 +150,27 @@ def fill(
             f"No cell of up to {settings.max_cells} host cells has whole atoms when one fills {told}.",
             "Raise max_cells, or choose a fraction with a smaller denominator.",
         )
-    return [
-        _filled(structure, fillings, elements, cell, colouring) for cell in cells for colouring in _colourings(cell)
-    ]
+    return [_filled(structure, fillings, elements, cell, colouring) for cell in cells for colouring in colourings(cell)]
 
 
 def _told(guests: Mapping[str, float | Fraction]) -> str:
     return ", ".join(f"{float(share):.3g} {symbol}" for symbol, share in guests.items()) or "nothing"
 
 
-def _supercells(
-    structure: Structure, fillings: Sequence[SiteFilling], elements: Sequence[str], n_cells: int
-) -> Iterator[_Supercell]:
-    """Yield the supercells of a size that differ by symmetry, if they hold whole numbers of guests."""
-    counts = [filling.counts(n_cells) for filling in fillings]
-    whole = [count for count in counts if count is not None]
-    if len(whole) < len(counts):
-        return
-    colours = []
-    for filling, count in zip(fillings, whole, strict=True):
-        total = filling.void.n_sites * n_cells
-        taken = {1 + elements.index(symbol): number for symbol, number in count.items()}
-        colours.append((total, {0: total - sum(taken.values())} | taken))
-    symmetry = symmetry_of(structure)
-    orbits = [filling.void.fractional_coords for filling in fillings]
-    seen: list[IntArray] = []
-    for matrix in _hermite_normal_forms(n_cells):
-        if any(_same_lattice(matrix @ rotation.T, other) for rotation in symmetry.rotations for other in seen):
-            continue
-        seen.append(matrix)
-        keeping = [_same_lattice(matrix @ rotation.T, matrix) for rotation in symmetry.rotations]
-        rotations, shifts = symmetry.rotations[keeping], symmetry.translations[keeping]
-        points = _lattice_points(matrix)
-        sites = np.vstack([(points[:, None] + orbit).reshape(-1, 3) for orbit in orbits])
-        permutations = {
-            tuple(_permutation(sites @ rotation.T + shift + point, sites, matrix).tolist())
-            for rotation, shift in zip(rotations, shifts, strict=True)
-            for point in points
-        }
-        translations = [_permutation(sites + point, sites, matrix) for point in points[1:]]
-        yield _Supercell(
-            matrix=matrix,
-            sites=sites @ np.linalg.inv(matrix),
-            permutations=np.array(sorted(permutations)),
-            translations=np.array(translations, dtype=np.int64).reshape(-1, len(sites)),
-            colours=colours,
-        )
-
-
-def _hermite_normal_forms(determinant: int) -> Iterator[IntArray]:
-    """Yield all superlattices of a size, each once; rows are their vectors."""
-    divisors = [d for d in range(1, determinant + 1) if determinant % d == 0]
-    for a, b in product(divisors, divisors):
-        if determinant % (a * b) == 0:
-            c = determinant // (a * b)
-            for x, y, z in product(range(b), range(c), range(c)):
-                yield np.array([[a, x, y], [0, b, z], [0, 0, c]], dtype=np.int64)
-
-
-def _same_lattice(first: NDArray[np.int_], second: NDArray[np.int_]) -> bool:
-    """Tell whether the rows of two matrices of equal determinant span the same lattice."""
-    ratio = first @ np.linalg.inv(second)
-    return bool(np.abs(ratio - np.rint(ratio)).max() < 1e-6)
-
-
-def _lattice_points(matrix: IntArray) -> IntArray:
-    """Return the host's lattice points in a supercell in Hermite normal form, the origin first; shape (n_cells, 3)."""
-    return np.array(list(product(*map(range, np.diag(matrix)))), dtype=np.int64)
-
-
-def _permutation(images: FloatArray, sites: FloatArray, matrix: IntArray) -> IntArray:
-    """Return the site that every image falls on."""
-    apart = (images[:, None] - sites) @ np.linalg.inv(matrix)
-    distances = np.abs(apart - np.rint(apart)).max(axis=2)
-    partners = distances.argmin(axis=1)
-    if distances.min(axis=1).max() > 1e-3 or len(set(partners.tolist())) < len(sites):
-        raise IntercalationError("The voids are no orbit of the host.", "Give the voids that find_voids finds in it.")
-    return np.asarray(partners, dtype=np.int64)
-
-
-def _count(cell: _Supercell) -> int:
-    """Count the colourings that no operation exchanges (Burnside's lemma), without making one."""
-    ends = np.cumsum([0, *(total for total, _ in cell.colours)])
-    fixed = 0
-    for permutation in cell.permutations:
-        cycles = _cycles(permutation)
-        fixed += prod(
-            _ways([len(cycle) for cycle in cycles if start <= cycle[0] < end], counts)
-            for (_, counts), start, end in zip(cell.colours, ends[:-1], ends[1:], strict=True)
-        )
-    return fixed // len(cell.permutations)
-
-
-def _cycles(permutation: IntArray) -> list[list[int]]:
-    cycles, left = [], set(range(len(permutation)))
-    while left:
-        cycle = [min(left)]
-        while (following := int(permutation[cycle[-1]])) != cycle[0]:
-            cycle.append(following)
-        left.difference_update(cycle)
-        cycles.append(cycle)
-    return cycles
-
-
-def _ways(lengths: Sequence[int], counts: Mapping[int, int]) -> int:
-    """Count the ways to give every cycle one colour so that every colour has its number of sites."""
-    states = Counter({tuple(counts.values()): 1})
-    for length in lengths:
-        following: Counter[tuple[int, ...]] = Counter()
-        for left, ways in states.items():
-            for colour, amount in enumerate(left):
-                if amount >= length:
-                    following[(*left[:colour], amount - length, *left[colour + 1 :])] += ways
-        states = following
-    return states[(0,) * len(counts)]
-
-
-def _colourings(cell: _Supercell) -> Iterator[IntArray]:
-    """Yield one of every set of colourings that the operations exchange, but none that a translation keeps."""
-    seen: set[bytes] = set()
-    for parts in product(*(list(_arrangements(total, counts)) for total, counts in cell.colours)):
-        colouring = np.concatenate(parts)
-        if colouring.tobytes() in seen:
-            continue
-        seen.update(image.tobytes() for image in colouring[cell.permutations])
-        if not (colouring[cell.translations] == colouring).all(axis=1).any():
-            yield colouring
-
-
-def _arrangements(total: int, counts: Mapping[int, int]) -> Iterator[IntArray]:
-    """Yield all ways to give `counts` sites of `total` every colour; the rest is 0."""
-    painted = {colour: count for colour, count in counts.items() if colour}
-    if not painted:
-        yield np.zeros(total, dtype=np.int64)
-        return
-    colour, count = painted.popitem()
-    for arrangement in _arrangements(total, painted):
-        for chosen in combinations(np.flatnonzero(arrangement == 0), count):
-            further = arrangement.copy()
-            further[list(chosen)] = colour
-            yield further
+def _colours(filling: SiteFilling, elements: Sequence[str], n_cells: int) -> dict[int, int] | None:
+    """Return colour -> sites in so many cells: 0 is empty, the others count the elements; none if not whole."""
+    counts = filling.counts(n_cells)
+    if counts is None:
+        return None
+    empty = filling.void.n_sites * n_cells - sum(counts.values())
+    return {0: empty} | {1 + elements.index(symbol): number for symbol, number in counts.items()}
 
 
 def _filled(
     structure: Structure,
     fillings: Sequence[SiteFilling],
     elements: Sequence[str],
-    cell: _Supercell,
+    cell: Supercell,
     colouring: IntArray,
 ) -> FilledCrystal:
     crystal = structure.make_supercell(cell.matrix, in_place=False, to_unit_cell=True)
