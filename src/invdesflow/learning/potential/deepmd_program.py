@@ -7,7 +7,7 @@ from pathlib import Path
 from invdesflow.errors import LearningError
 from invdesflow.espresso.processes import run_guarded
 
-__all__ = ["last_checkpoint", "loss_curve", "require_finite", "run_dp"]
+__all__ = ["last_checkpoint", "loss_curve", "require_finite", "run_dp", "step_of"]
 
 _CURVE, _POINTER = "lcurve.out", "checkpoint"
 _NOT_FINITE = ("NaN detected", "non-finite", "Non-finite")  # with which deepmd-kit breaks off
@@ -72,3 +72,8 @@ def last_checkpoint(folder: Path) -> Path | None:
         return None
     path = folder / Path(pointer.read_text(encoding="utf-8").strip()).name
     return path if path.is_file() else None
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return how many training steps a checkpoint has behind it, which is in its name."""
+    return int(checkpoint.stem.rpartition("-")[2])

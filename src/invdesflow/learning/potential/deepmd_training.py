@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from invdesflow.errors import LearningError, PotentialError
 from invdesflow.learning.potential.deepmd_data import elements_of, frames_digest, write_systems
 from invdesflow.learning.potential.deepmd_input import DpaSettings, training_input
-from invdesflow.learning.potential.deepmd_program import last_checkpoint, loss_curve, require_finite, run_dp
+from invdesflow.learning.potential.deepmd_program import last_checkpoint, loss_curve, require_finite, run_dp, step_of
 from invdesflow.learning.potential.frames import Frame, check_frames, compositions
 from invdesflow.relaxation.potentials import Potential, find_potential
 
@@ -102,6 +102,7 @@ def train_potential(
             _claim(folder, question)
             if not (folder / _CARD).is_file():
                 _train(frames, settings, folder, parent)
+                require_finite(folder)
                 _freeze(folder, question, frames)
     except Timeout:
         raise LearningError(f"Another process trains in {folder}.", "Wait for it, or choose another folder.") from None
@@ -192,12 +193,12 @@ def _train(frames: Sequence[Frame], settings: DpaSettings, folder: Path, parent:
         systems = write_systems(frames, folder / "data")
         text = json.dumps(training_input(settings, frames, [path.relative_to(folder) for path in systems]), indent=1)
         (folder / "input.json").write_text(text, encoding="utf-8")
-    if checkpoint is not None:  # of a fine-tuned model the resolved input has the parent's architecture
-        start = [_RESOLVED, "--output", "restarted.json", "--restart", checkpoint.name]
-    else:
         start = ["input.json", "--output", _RESOLVED, *_fine_tuning(parent)]
+    elif step_of(checkpoint) < settings.steps:  # of a fine-tuned model the resolved input has the parent's architecture
+        start = [_RESOLVED, "--output", "restarted.json", "--restart", checkpoint.name]
+    else:  # deepmd-kit would repeat the last step
+        return
     run_dp(folder, "train", "--skip-neighbor-stat", *start)
-    require_finite(folder)
 
 
 def _fine_tuning(parent: Parent | None) -> list[str]:
