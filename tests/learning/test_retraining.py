@@ -163,13 +163,11 @@ def test_a_kill_in_the_middle_is_continued_and_ends_in_the_same_weights(stored):
     process.join()
     [running] = stored.collection(RetrainingDocument).find()
     assert running.status == "running"
-    first = [path.stat().st_mtime_ns for path in folder.glob("*/tc-0.pt")]
     assert model_registry(stored).promoted("tc").promoted_at is None
-    output = retrain(stored, "tc", settings)
+    output = retrain(stored, "tc", settings, promote=False)
     assert stored.collection(RetrainingDocument).get(output.retraining_id).attempts == 2
     continued = model_registry(stored).get(output.trained)
-    assert first  # the first member was not trained again: its checkpoint was there
-    whole = retrain(stored, "tc", settings, again=True)
+    whole = retrain(stored, "tc", settings, promote=False, again=True)
     assert model_registry(stored).get(whole.trained).digest == continued.digest
 
 

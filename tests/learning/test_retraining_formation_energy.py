@@ -77,6 +77,7 @@ def _described(monkeypatch):
     monkeypatch.setattr(retraining_formation_energy, "describe_set", described)
 
 
+@pytest.mark.slow
 def test_few_new_rows_are_learned_and_the_old_ones_are_not_forgotten(parent, tmp_path):
     settings = RetrainingSettings(epochs=20, learning_rate=3e-3, batch=16, least_replay=80, anchor=0.002)
     found = {}
