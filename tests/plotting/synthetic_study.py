@@ -104,7 +104,7 @@ def mode(label, degeneracy, host, guest, weight=1.0, overlap=1.0):
         guest_thz=guest,
         guest_labels=[label],
         overlap=overlap,
-        softening_percent=100 * (1 - guest / host),
+        softening_percent=100 * (1 - guest / host) if guest > 0 else None,
     )
 
 

@@ -156,7 +156,7 @@ def test_page_holds_every_figure_and_loads_nothing(page, studies, calculations):
 
 def test_page_says_what_is_predicted_missing_and_doubtful(page):
     seen = texts(page)
-    assert "+52.0" in seen
+    assert "+52 K" in seen
     assert "first principles" in seen
     assert "predicted" in seen
     assert synthetic.NOT_ASKED in seen

@@ -33,7 +33,7 @@ class FollowedMode(BaseModel):
     overlap: float = Field(
         ge=0, le=1 + 1e-6, description="how much of it these modes, and those degenerate with them, hold; 1: all"
     )
-    softening_percent: float | None = Field(description="100 (1 - guest/host); none if the host's is imaginary")
+    softening_percent: float | None = Field(description="100 (1 - guest/host); none if one is imaginary")
 
 
 class NetworkModes(BaseModel):
@@ -164,7 +164,7 @@ def _followed(
         guest_thz=after,
         guest_labels=sorted({guest.labels[other] for other in met} - {""}),
         overlap=float(shared[np.ix_(group, held)].sum() / len(group)),
-        softening_percent=100.0 * (1.0 - after / before) if before > 0.0 else None,
+        softening_percent=100.0 * (1.0 - after / before) if before > 0.0 and after >= 0.0 else None,
     )
 
 

@@ -109,7 +109,7 @@ def _difference(pair: PairComparison | None) -> float:
 def _text(pair: PairComparison | None) -> str:
     if pair is None or pair.tc_k.difference is None:
         return ""
-    return f"{pair.tc_k.difference:+.0f}" if pair.verified else f"~{pair.tc_k.difference:+.0f}"
+    return f"{pair.tc_k.difference:+.2g}" if pair.verified else f"~{pair.tc_k.difference:+.2g}"
 
 
 def _hover(study: IntercalationStudyDocument, pair: PairComparison | None) -> str:

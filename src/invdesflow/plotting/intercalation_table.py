@@ -106,9 +106,9 @@ def _quantities(pairs: Sequence[PairComparison]) -> Iterator[_Quantity]:
     yield _Quantity(_ENERGY, "formation", "eV/atom", 3, lambda pair: pair.energy.formation_ev_per_atom)
     yield _Quantity(_ENERGY, "intercalation", "eV/guest", 2, _intercalation)
     yield from _phonons(_GAMMA, lambda pair: pair.phonons, pairs)
-    yield _Quantity(_PREDICTED, "<i>T</i><sub>c</sub>", "K", 1, lambda pair: pair.prediction.tc_k)
-    yield _Quantity(_PREDICTED, "its standard deviation", "K", 1, lambda pair: pair.prediction.tc_std_k)
-    yield _Quantity(_PREDICTED, "λ", "", 2, lambda pair: pair.prediction.lambda_)
+    yield _Quantity(_PREDICTED, "<i>T</i><sub>c</sub>", "K", 2, lambda pair: pair.prediction.tc_k)
+    yield _Quantity(_PREDICTED, "its standard deviation", "K", 2, lambda pair: pair.prediction.tc_std_k)
+    yield _Quantity(_PREDICTED, "λ", "", 3, lambda pair: pair.prediction.lambda_)
     yield _Quantity(_PREDICTED, "ω<sub>log</sub>", _MEV, 1, lambda pair: pair.prediction.omega_log_mev)
     yield _Quantity(
         _CALCULATED, "<i>N</i>(<i>E</i><sub>F</sub>), host cell", "1/eV", 2, lambda pair: pair.coupling.dos_per_ev
