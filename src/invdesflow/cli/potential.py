@@ -51,7 +51,7 @@ DEVIATION_COLUMNS = {
     "verdict": "verdict",
     "force": "F (eV/A)",
     "energy_per_atom": "E (eV/atom)",
-    "pressure": "p (eV/A^3)",
+    "virial_per_atom": "virial (eV/atom)",
 }
 LATTICE_COLUMNS = {"model": "model", "name": "crystal", "relative_error": "lattice error", "reason": "remark"}
 
@@ -185,8 +185,8 @@ def evaluate(
 def check(
     subjects: Annotated[list[str], typer.Argument(help="Crystals, as of `label`")],
     committee: Annotated[list[Path], typer.Option(help="Frozen model of the committee; repeatable")],
-    known: Annotated[float, typer.Option(help="Force deviation below which a crystal is known (eV/A)")] = 0.1,
-    absurd: Annotated[float, typer.Option(help="Force deviation from which the geometry is doubtful (eV/A)")] = 0.8,
+    known: Annotated[float, typer.Option(help="Deviation below which a crystal is known (eV/A)")] = 0.1,
+    absurd: Annotated[float, typer.Option(help="Deviation from which the geometry is doubtful (eV/A)")] = 0.8,
     json: JsonFlag = False,
 ) -> None:
     """Tell which crystals are outside the domain of a committee, and should be labelled from first principles."""
@@ -203,7 +203,7 @@ def check(
     rows: list[dict[str, Any]] = []
     for name, structure in structures.items():
         deviation = judges.deviation(structure)
-        rows.append({"crystal": name, "verdict": levels.of(deviation.force)} | asdict(deviation))
+        rows.append({"crystal": name, "verdict": levels.of(deviation)} | asdict(deviation))
     print_json(rows) if json else print_table(rows, DEVIATION_COLUMNS, "disagreement of the committee")
 
 

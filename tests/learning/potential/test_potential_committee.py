@@ -8,7 +8,7 @@ from ase.calculators.emt import EMT
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from invdesflow.errors import ConfigurationError
-from invdesflow.learning.potential.committee import Committee, TrustLevels, choose_for_labels
+from invdesflow.learning.potential.committee import Committee, Deviation, TrustLevels, choose_for_labels
 
 
 class ScaledEMT(Calculator):
@@ -52,12 +52,23 @@ def test_deviation_of_members_that_differ_by_a_factor():
 def test_what_is_disputed_but_not_absurd_is_chosen_most_disputed_first():
     committee = Committee([ScaledEMT(1.0), ScaledEMT(1.2)])
     crystals = [rattled(size) for size in (0.001, 0.05, 0.1, 0.6)]
-    deviations = [committee.deviation(one).force for one in crystals]
-    levels = TrustLevels(known=(deviations[0] + deviations[1]) / 2, absurd=(deviations[2] + deviations[3]) / 2)
+    deviations = [committee.deviation(one) for one in crystals]
+    sizes = [one.largest for one in deviations]
+    levels = TrustLevels(known=(sizes[0] + sizes[1]) / 2, absurd=(sizes[2] + sizes[3]) / 2)
     assert [levels.of(one) for one in deviations] == ["known", "to label", "to label", "absurd"]
     assert choose_for_labels(crystals, committee, levels, most=5) == [crystals[2], crystals[1]]
     assert choose_for_labels(crystals, committee, levels, most=1) == [crystals[2]]
-    assert levels.of(float("nan")) == "absurd"
+    assert levels.of(Deviation(float("nan"), 0.0, 0.0)) == levels.of(Deviation(0.0, 0.0, float("nan"))) == "absurd"
+
+
+def test_a_strained_crystal_without_forces_is_disputed_by_its_virial():
+    structure = AseAtomsAdaptor.get_structure(bulk("Cu", a=3.4))
+    deviation = Committee([ScaledEMT(1.0), ScaledEMT(1.2)]).deviation(structure)
+    assert deviation.force == pytest.approx(0, abs=1e-9)
+    atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
+    atoms.calc = EMT()
+    virial = np.linalg.norm(atoms.get_stress(voigt=False), axis=1).max() * atoms.get_volume()
+    assert deviation.largest == pytest.approx(0.1 * virial)
 
 
 def test_one_member_and_levels_out_of_order_are_refused():

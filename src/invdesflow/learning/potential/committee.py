@@ -12,6 +12,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from invdesflow.errors import ConfigurationError
 from invdesflow.relaxation.potentials import Device, Potential, load_calculator
+from invdesflow.relaxation.symmetry import FloatArray
 
 __all__ = ["Committee", "Deviation", "TrustLevels", "choose_for_labels"]
 
@@ -19,12 +20,12 @@ Trust = Literal["known", "to label", "absurd"]
 
 
 class TrustLevels(BaseModel):
-    """What the members of a committee may disagree by; the defaults are in the middle of what DP-GEN's users take."""
+    """What the members of a committee may disagree by; the defaults are where to begin."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    known: float = Field(0.10, gt=0, description="force deviation (eV/A) below which a crystal is known")
-    absurd: float = Field(0.80, gt=0, description="force deviation (eV/A) from which the geometry itself is doubtful")
+    known: float = Field(0.10, gt=0, description="deviation (eV/A, eV) below which a crystal is known")
+    absurd: float = Field(0.80, gt=0, description="deviation from which the geometry itself is doubtful")
 
     @model_validator(mode="after")
     def _in_order(self) -> "TrustLevels":
@@ -32,11 +33,11 @@ class TrustLevels(BaseModel):
             raise ValueError("known must be below absurd")
         return self
 
-    def of(self, force: float) -> Trust:
-        """Judge a force deviation (eV/A); one that is not a number is absurd."""
-        if force < self.known:
+    def of(self, deviation: "Deviation") -> Trust:
+        """Judge a deviation; one that is not a number is absurd."""
+        if deviation.largest < self.known:
             return "known"
-        return "to label" if force < self.absurd else "absurd"
+        return "to label" if deviation.largest < self.absurd else "absurd"
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,19 @@ class Deviation:
         Largest over the atoms of the standard deviation of the force over the members (eV/Angstrom).
     energy_per_atom
         Standard deviation of the energy (eV/atom).
-    pressure
-        Standard deviation of a third of the trace of the stress (eV/Angstrom^3).
+    virial_per_atom
+        Largest over the rows of the virial per atom of the same standard deviation (eV/atom), as relaxations compare it
+        with forces: where symmetry forbids forces, only it tells that the members disagree.
     """
 
     force: float
     energy_per_atom: float
-    pressure: float
+    virial_per_atom: float
+
+    @property
+    def largest(self) -> float:
+        """What is judged: the larger of force (eV/Angstrom) and virial per atom (eV)."""
+        return float(np.max([self.force, self.virial_per_atom]))  # not a number if either is not
 
 
 class Committee:
@@ -99,14 +106,19 @@ class Committee:
     def deviation(self, structure: Structure) -> Deviation:
         """Measure the disagreement in one crystal."""
         atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-        energies, forces, pressures = [], [], []
+        per_atom = atoms.get_volume() / len(atoms)
+        energies, forces, virials = [], [], []
         for member in self._members:
             atoms.calc = member
             energies.append(float(atoms.get_potential_energy()) / len(atoms))
             forces.append(np.asarray(atoms.get_forces(), dtype=float))
-            pressures.append(float(np.trace(atoms.get_stress(voigt=False))) / 3)
-        variance = np.var(forces, axis=0).sum(axis=1)
-        return Deviation(float(np.sqrt(variance.max())), float(np.std(energies)), float(np.std(pressures)))
+            virials.append(np.asarray(atoms.get_stress(voigt=False), dtype=float) * per_atom)
+        return Deviation(_spread(forces), float(np.std(energies)), _spread(virials))
+
+
+def _spread(vectors: Sequence[FloatArray]) -> float:
+    """Return the largest standard deviation over the members of the rows of a matrix."""
+    return float(np.sqrt(np.var(vectors, axis=0).sum(axis=1).max()))
 
 
 def choose_for_labels(
@@ -126,7 +138,7 @@ def choose_for_labels(
     disputed = []
     for structure in structures:
         deviation = committee.deviation(structure)
-        if levels.of(deviation.force) == "to label":
-            disputed.append((deviation.force, structure))
+        if levels.of(deviation) == "to label":
+            disputed.append((deviation.largest, structure))
     disputed.sort(key=lambda pair: -pair[0])
     return [structure for _, structure in disputed[:most]]
