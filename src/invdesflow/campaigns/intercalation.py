@@ -35,8 +35,8 @@ class IntercalationCampaignMaker(CampaignMaker):
     verify
         Settings of the electron-phonon calculations; none leaves them out.
     most
-        Pairs that are calculated in one round, of those that the potential finds dynamically stable the ones with
-        the largest gain of Tc.
+        Pairs that are calculated in one round: those first that the potential finds dynamically stable, the largest
+        gain of Tc first. The others are not left out, because potentials are often wrong about hydrides.
     """
 
     name: str = "intercalation"
@@ -78,12 +78,11 @@ class IntercalationCampaignMaker(CampaignMaker):
 
 def _crystals(pairs: Sequence[PairComparison], most: int) -> list[str]:
     """Return the candidates of the pairs that promise most: each host once, then its guests."""
-    stable = [pair for pair in pairs if pair.phonons.guest_status == "stable"]
-    best = sorted(stable, key=_largest_gain_first)[:most]
+    best = sorted(pairs, key=_most_promising_first)[:most]
     return list(dict.fromkeys(name for pair in best for name in (pair.pair.host_id, pair.pair.guest_id)))
 
 
-def _largest_gain_first(pair: PairComparison) -> tuple[bool, float, str]:
-    """Sort by the gain of Tc; an unknown one comes last."""
+def _most_promising_first(pair: PairComparison) -> tuple[bool, bool, float, str]:
+    """Sort by stability, then by the gain of Tc; an unknown one comes last."""
     gain = pair.tc_k.difference
-    return gain is None, -(gain or 0.0), pair.pair.guest_id
+    return pair.phonons.guest_status != "stable", gain is None, -(gain or 0.0), pair.pair.guest_id
