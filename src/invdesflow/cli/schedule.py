@@ -134,7 +134,7 @@ def _write(plan: "Schedule", file: Path | None, folder: Path | None, *, crontab:
     command += ["--count", str(plan.rule.count)] if plan.rule.count is not None else []
     command += ["--launchpad"] if plan.launchpad else []
     if crontab:
-        say(crontab_line(plan.cron, command, environment))
+        typer.echo(crontab_line(plan.cron, command, environment))  # on stdout, for a pipe into crontab
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         for ending, content in systemd_units(plan.cron, command, environment).items():
