@@ -22,7 +22,7 @@ def test_the_generator_learns_new_crystals(database, untrained_generator, monkey
     half = len(small) // 2
     database.collection(SuperconductorDocument).upsert(small[half:])
     database.collection(ElectronPhononDocument).upsert([coupled(one.structure) for one in small[:half]])
-    settings = RetrainingSettings(epochs=3, learning_rate=3e-3, least_held_out=3, batch=16)
+    settings = RetrainingSettings(epochs=12, learning_rate=1e-2, least_held_out=3, batch=4)  # warm-up takes 100 steps
     output = retrain(database, "generator", settings)
     assert output.comparison.gain_low > 0
     assert output.after == output.trained
