@@ -75,4 +75,4 @@ def test_two_rounds_on_a_labelled_set(database, recipe):
     assert first.models[0].after == second.models[0].before
     assert model_registry(database).promoted("tc").model_id == second.models[0].after
     stages = [stage.stage for stage in get_campaign(database, "replayed").rounds[0].stages]
-    assert stages == ["labelled set", "screen", "acquire", "labelled set"]
+    assert stages == ["labelled set", "screen", "acquire", "reveal"]

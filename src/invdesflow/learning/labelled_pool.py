@@ -101,7 +101,7 @@ class LabelledPoolMaker(SettingsMaker):
             load_documents(database, labelled.values())
             outcomes = {candidate: self._outcome(labelled[parent]) for candidate, parent in parents.items()}
             note_outcomes(database, campaign, campaign_round, outcomes)
-        return watch.record(self.name, entered=len(chosen_ids), passed=len(outcomes), note="labels revealed")
+        return watch.record("reveal", entered=len(chosen_ids), passed=len(outcomes), note=Path(self.path).name)
 
     def _parents(self, database: Database, candidate_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Yield each candidate with the known superconductor that it is."""
