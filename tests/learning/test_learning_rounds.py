@@ -160,6 +160,16 @@ def test_what_was_rejected_is_not_chosen_and_an_empty_pool_is_an_empty_batch(dat
     assert database.collection(LearningRoundDocument).count() == 2
 
 
+def test_what_a_later_screening_rejects_is_not_chosen(database, labelled):
+    maker, labels = labelled
+    propose(maker)
+    passed = screen_by_hand(database, labels)
+    screen_by_hand(database, labels, passed=lambda formula: formula == "NbN")
+    output = acquire(passed)
+    assert [passed[name].reduced_formula for name in output.chosen_ids] == ["NbN"]
+    assert output.record.rejected == {"rejected since": 15}
+
+
 def test_a_set_that_changed_between_rounds_is_an_error(database, labelled, tmp_path):
     maker, labels = labelled
     propose(maker)

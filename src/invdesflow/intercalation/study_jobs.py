@@ -164,7 +164,7 @@ def build_studies(
 
 
 def refresh_study(
-    database: Database, study: IntercalationStudyDocument, settings: StudySettings = _DEFAULT
+    database: Database, study: IntercalationStudyDocument, settings: StudySettings | None = None
 ) -> IntercalationStudyDocument:
     """Compare the pairs of a stored study again, with what the database knows now, and store it.
 
@@ -175,8 +175,9 @@ def refresh_study(
     study
         As it was stored.
     settings
-        How.
+        How; by default with the network element that the study has.
     """
+    settings = settings or StudySettings(network_element=study.network_element)
     crystals = [source for one in study.pairs for source in (one.host, one.guest)]
     relaxation_ids = {one.candidate_id: one.relaxation_id for one in crystals if one.relaxation_id}
     phonon_ids = {one.candidate_id: one.phonon_id for one in crystals if one.phonon_id}

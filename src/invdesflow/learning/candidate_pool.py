@@ -85,6 +85,9 @@ def collect_pool(
     record = DynamicRecord(_experience(database))
     rows, left_out = [], Counter[str]()
     for screening, candidate, crystal in _with_crystals(database, latest):
+        if not screening.passed:  # a later model thinks otherwise
+            left_out["rejected since"] += 1
+            continue
         probability = success_probability(screening, verdicts.get(screening.candidate_id), record, hull_limit)
         cost = screening.core_hours if ask_cost else 1.0
         if screening.tc_k is None or screening.tc_std_k is None or probability is None or not cost:
