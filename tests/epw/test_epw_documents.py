@@ -1,3 +1,4 @@
+import copy
 import io
 import time
 import zipfile
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from pymatgen.core import Lattice, Structure
 
 from invdesflow.database import Database
+from invdesflow.database.migrations import migrate
 from invdesflow.epw.arrays import pack_arrays, unpack_arrays
 from invdesflow.epw.documents import CriticalTemperature, ElectronPhononDocument
 from invdesflow.errors import DatabaseError
@@ -75,7 +77,8 @@ def test_every_status_survives_the_database(fields: dict[str, Any], database: Da
     collection.upsert([written])
     read = collection.get("elph-1")
     assert read is not None
-    assert read.model_dump_json(exclude={"updated_at"}) == written.model_dump_json(exclude={"updated_at"})
+    by_database = {"updated_at", "schema_version"}
+    assert read.model_dump_json(exclude=by_database) == written.model_dump_json(exclude=by_database)
     assert read.structure == ALUMINIUM
 
 
@@ -187,3 +190,27 @@ def test_damage_is_found_wherever_it_is() -> None:
         else:  # a time stamp or the like: what is read is right
             found_or_harmless += all(np.array_equal(arrays[name], ARRAYS[name]) for name in arrays)
     assert found_or_harmless == 400
+
+
+def test_a_document_of_the_first_version_keeps_the_states_that_it_knew(database: Database) -> None:
+    steps = [
+        {"task_id": f"qe-{n}", "k_mesh": [n, n, n], "q_mesh": [n, n, n], "lambda_": 0.4, "omega_log_mev": 20.0}
+        | {"tc_k": None, "dos_per_ev": 0.3 + n}
+        for n in (2, 4)
+    ]
+    result = {"status": "completed", "dos_per_ev": 4.3, "mesh_convergence": steps, **RESULT}
+    whole = document(**result).to_mongo() | {"schema_version": 1}
+    older = copy.deepcopy(whole) | {"elph_id": "elph-2"}
+    for step in older["mesh_convergence"]:
+        del step["dos_per_ev"]
+    stopped = document(elph_id="elph-3", status="insulating", reason="the gap is 1 eV").to_mongo()
+    database.raw["electron_phonon"].insert_many([whole, older, stopped | {"schema_version": 1}])
+    collection = database.collection(ElectronPhononDocument)
+    with pytest.raises(DatabaseError, match="invdesflow db migrate"):
+        collection.get("elph-2")
+    assert migrate(database) == {"electron_phonon": 3}
+    states = {
+        found.elph_id: [step.dos_per_ev for step in found.mesh_convergence or []] for found in collection.find({})
+    }
+    assert states == {"elph-1": [2.3, 4.3], "elph-2": [None, 4.3], "elph-3": []}
+    assert migrate(database) == {}

@@ -11,7 +11,7 @@ PROTOCOL = load_protocol(
 )
 
 
-def step(tc_k: float | None, dos_per_ev: float) -> MeshStep:
+def step(tc_k: float | None, dos_per_ev: float | None) -> MeshStep:
     return MeshStep(
         task_id="qe-1",
         k_mesh=(8, 8, 8),
@@ -37,6 +37,10 @@ def test_one_mesh_tells_nothing() -> None:
         (  # aluminium on 18^3 and 36^3 points: the coupling is that per state, and hides it
             [step(2.5, 0.51), step(2.4, 0.377)],
             "N(E_F) still changes with the interpolated mesh: 0.51, 0.377 states per eV and cell.",
+        ),
+        (  # a series that an older version began
+            [step(10.0, None), step(10.0, 0.5)],
+            "N(E_F) still changes with the interpolated mesh: unknown, 0.5 states per eV and cell.",
         ),
         (
             [step(10.0, 0.5), step(12.0, 0.7)],

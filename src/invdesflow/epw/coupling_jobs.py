@@ -185,8 +185,9 @@ def _what_changes(series: Sequence[MeshStep], protocol: Protocol) -> str:
     if not protocol.tc_converged(series[-1].tc_k or 0.0, series[-2].tc_k or 0.0):
         steps = ", ".join("none" if step.tc_k is None else f"{step.tc_k:.3g}" for step in series)
         changing.append(f"Tc still changes with the interpolated mesh: {steps} K.")
-    if not protocol.dos_converged(series[-1].dos_per_ev, series[-2].dos_per_ev):
-        steps = ", ".join(f"{step.dos_per_ev:.3g}" for step in series)
+    last, before = series[-1].dos_per_ev, series[-2].dos_per_ev
+    if last is None or before is None or not protocol.dos_converged(last, before):
+        steps = ", ".join("unknown" if step.dos_per_ev is None else f"{step.dos_per_ev:.3g}" for step in series)
         changing.append(f"N(E_F) still changes with the interpolated mesh: {steps} states per eV and cell.")
     return " ".join(changing)
 

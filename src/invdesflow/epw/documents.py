@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from invdesflow.crystals.field import CrystalField
 from invdesflow.database.documents import Document
+from invdesflow.database.migrations import migration
 from invdesflow.epw.outputs import GapOutput, MeshStep, WannierTrial
 from invdesflow.espresso.documents import PseudopotentialReference
 from invdesflow.espresso.outputs import ImaginaryMode
@@ -89,6 +90,7 @@ class ElectronPhononDocument(Document):
 
     collection: ClassVar[str] = "electron_phonon"
     key: ClassVar[str] = "elph_id"
+    current_schema_version: ClassVar[int] = 2
 
     elph_id: str = Field(description="hash of crystal, pressure, protocol and pseudopotentials")
     candidate_id: str | None = Field(description="candidate that it verifies; none for a crystal from elsewhere")
@@ -138,3 +140,12 @@ class ElectronPhononDocument(Document):
         """Return Tc in K by one method, at the smallest mu* of the protocol; none where there is none."""
         found = [tc for tc in self.critical_temperatures if tc.method == method]
         return min(found, key=lambda tc: tc.mu_star).tc_k if found else None
+
+
+@migration(ElectronPhononDocument.collection, 1)
+def _name_the_states_of_each_mesh(data: dict[str, Any]) -> dict[str, Any]:
+    """Give every mesh its N(E_F): the first version held that of the last mesh only, for the whole document."""
+    series = data.get("mesh_convergence") or []
+    for step in series:
+        step.setdefault("dos_per_ev", data["dos_per_ev"] if step is series[-1] else None)
+    return data

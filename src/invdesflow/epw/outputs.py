@@ -58,7 +58,9 @@ class MeshStep(BaseModel):
     q_mesh: tuple[int, int, int]
     lambda_: float
     omega_log_mev: float
-    dos_per_ev: float = Field(description="N(E_F), states per eV and cell, both spins")
+    dos_per_ev: float | None = Field(
+        description="N(E_F), states per eV and cell, both spins; none where an older version did not store it"
+    )
     tc_k: float | None = Field(
         description="isotropic Migdal-Eliashberg, with the first mu* of the protocol; none: no superconductivity found"
     )
