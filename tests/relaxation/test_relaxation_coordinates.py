@@ -113,3 +113,5 @@ def test_the_zero_of_the_energy_is_the_potentials_own():
     atoms = bulk("Cu")
     atoms.calc = ConstantCalculator(-7000.0)
     assert SymmetryAdaptedCell(atoms).evaluate().energy == -7000.0
+    with pytest.raises(UnphysicalCrystalError, match="blows up"):
+        SymmetryAdaptedCell(atoms, energy_zero=0.0).evaluate()

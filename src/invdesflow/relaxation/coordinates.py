@@ -24,7 +24,7 @@ __all__ = ["Evaluation", "SymmetryAdaptedCell", "UnphysicalCrystalError"]
 
 CLOSEST_CONTACT = 0.4  # of the sum of the covalent radii; H2 is at 1.2, the shortest metal contacts at 0.75
 VOLUME_RANGE = (0.3, 3.0)  # of the first volume
-ENERGY_RANGE = 50.0  # eV per atom from the first energy; cohesive energies end at 13
+ENERGY_RANGE = 50.0  # eV per atom from the zero of energy; cohesive energies end at 13
 LARGEST_STRAIN = 0.12  # of one step of size 1
 LARGEST_DISPLACEMENT = 0.25  # Angstrom, of one step of size 1
 
@@ -63,9 +63,19 @@ class SymmetryAdaptedCell(Optimizable):  # type: ignore[misc] # ASE is not typed
         Distance tolerance for finding the symmetry (Angstrom).
     pressure
         Hydrostatic pressure (eV/Angstrom^3), positive when it compresses; the enthalpy E + pV is minimised.
+    energy_zero
+        Energy per atom near which energies mean anything (eV); None takes the first energy, for potentials that count
+        from a zero of their own.
     """
 
-    def __init__(self, atoms: Atoms, keep_symmetry: bool = True, symprec: float = 0.01, pressure: float = 0.0) -> None:
+    def __init__(
+        self,
+        atoms: Atoms,
+        keep_symmetry: bool = True,
+        symprec: float = 0.01,
+        pressure: float = 0.0,
+        energy_zero: float | None = None,
+    ) -> None:
         if keep_symmetry:
             refine_symmetry(atoms, symprec)
             operations = space_group_operations(atoms, symprec)
@@ -82,7 +92,7 @@ class SymmetryAdaptedCell(Optimizable):  # type: ignore[misc] # ASE is not typed
         self._x = np.zeros(len(self._strains) + len(self._displacements))
         self._evaluation: Evaluation | None = None
         self._gradient: FloatArray | None = None
-        self._first_energy: float | None = None
+        self._energy_zero = energy_zero
 
     def ndofs(self) -> int:
         """Return the number of free strains and displacements."""
@@ -198,12 +208,11 @@ class SymmetryAdaptedCell(Optimizable):  # type: ignore[misc] # ASE is not typed
         finite = np.isfinite(evaluation.forces).all() and np.isfinite(evaluation.stress).all()
         if not (finite and np.isfinite(evaluation.energy)):
             raise UnphysicalCrystalError("the potential returns a number that is not finite")
-        if self._first_energy is None:
-            self._first_energy = evaluation.energy
-        # A potential trained on total energies counts from a zero of its own, thousands of eV away.
-        per_atom = (evaluation.energy - self._first_energy) / len(self.atoms)
-        if abs(per_atom) > ENERGY_RANGE:
-            raise UnphysicalCrystalError(f"energy blows up: it changed by {per_atom:.3g} eV/atom")
+        per_atom = evaluation.energy / len(self.atoms)
+        if self._energy_zero is None:
+            self._energy_zero = per_atom
+        if abs(per_atom - self._energy_zero) > ENERGY_RANGE:
+            raise UnphysicalCrystalError(f"energy blows up: {per_atom:.3g} eV/atom, zero at {self._energy_zero:.3g}")
 
 
 def _project(field: FloatArray, basis: FloatArray) -> FloatArray:

@@ -57,6 +57,12 @@ class Potential(BaseModel):
     digest: str = Field(description="SHA-256 of the weights file")
     elements: tuple[str, ...] = Field(description="elements that it knows")
 
+    @property
+    def energy_zero_ev(self) -> float | None:
+        """Energy of an atom far from all others (eV), roughly; None where the model counts from a zero of its own."""
+        # CHGNet and SevenNet-0 learned VASP's energies, which count from free atoms; a DeePMD model learned anybody's.
+        return None if self.kind == "DeePMD" else 0.0
+
     def require(self, elements: Iterable[str]) -> None:
         """Refuse elements that the potential does not know.
 

@@ -103,6 +103,7 @@ def relax(
     calculator: Calculator,
     settings: RelaxationSettings = DEFAULT_SETTINGS,
     *,
+    energy_zero: float | None = None,
     observe: Observer | None = None,
 ) -> RelaxationResult:
     """Relax the cell and the positions of a crystal to the nearest minimum of its enthalpy.
@@ -119,6 +120,9 @@ def relax(
         ASE calculator with energy, forces and stress.
     settings
         Convergence, pressure, symmetry.
+    energy_zero
+        Energy per atom from which energies may be 50 eV away (eV), as `Potential.energy_zero_ev` says; None takes
+        that of the crystal as it is given.
     observe
         Shown the primitive cell (any cell, if the symmetry is not kept) at the start and after every step.
 
@@ -134,7 +138,7 @@ def relax(
         dataset = symmetry_dataset(first, settings.symprec)
         keep = settings.keep_symmetry
         primitive = find_primitive_cell(first, dataset) if keep else PrimitiveCell.of_itself(first.copy())
-        cell = SymmetryAdaptedCell(primitive.atoms, keep, settings.symprec, settings.pressure)
+        cell = SymmetryAdaptedCell(primitive.atoms, keep, settings.symprec, settings.pressure, energy_zero)
     except StructureError as error:
         return failed_relaxation(structure, error.problem)
     primitive.atoms.calc = calculator

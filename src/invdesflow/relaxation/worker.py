@@ -46,10 +46,11 @@ def serve(descriptor: int) -> None:
         connection.send(error)
         return
     connection.send(None)
+    energy_zero = assignment.potential.energy_zero_ev
     while True:
         structure = inbox.get()
         try:
-            result = relax(structure, calculator, assignment.settings)
+            result = relax(structure, calculator, assignment.settings, energy_zero=energy_zero)
         except Exception as error:  # noqa: BLE001 - one structure's failure, whatever it is, is its own
             result = failed_relaxation(structure, f"{type(error).__name__}: {error}".partition("\n")[0])
         connection.send(result)
