@@ -80,7 +80,7 @@ def test_a_known_superconductor_by_formula_and_by_identifier(database):
 def test_a_formula_of_several_crystals_is_not_guessed(database):
     formulas = [document.reduced_formula for document in load_catalogue()]
     several = next(formula for formula in formulas if formulas.count(formula) > 1)
-    with pytest.raises(ConfigurationError, match=rf"crystals are {several}. Name one of them"):
+    with pytest.raises(ConfigurationError, match=rf"known superconductors are {several}. Name one of them"):
         find_host(database, several)
 
 

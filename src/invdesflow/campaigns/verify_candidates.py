@@ -18,7 +18,7 @@ from invdesflow.makers import SettingsMaker
 from invdesflow.relaxation.choice import chosen_relaxation
 from invdesflow.relaxation.documents import RelaxationDocument
 
-__all__ = ["VerifyMaker", "relaxed_structure", "relaxed_structures"]
+__all__ = ["VerifyMaker", "not_relaxed", "relaxed_structure", "relaxed_structures"]
 
 
 @dataclass
@@ -125,7 +125,12 @@ def relaxed_structure(database: Database, candidate_id: str) -> Structure:
     relaxations = database.collection(RelaxationDocument).find({"subject.id": candidate_id, "converged": True})
     relaxation = chosen_relaxation(list(relaxations))
     if relaxation is None:
-        raise CampaignError(
-            f"The candidate {candidate_id} has no converged relaxation.", "Look at it with invdesflow show."
-        )
+        raise not_relaxed(candidate_id)
     return relaxation.final_structure
+
+
+def not_relaxed(candidate_id: str) -> CampaignError:
+    """Return the error about a candidate that cannot be calculated because its crystal is only proposed."""
+    return CampaignError(
+        f"The candidate {candidate_id} has no converged relaxation.", "Look at it with invdesflow show."
+    )

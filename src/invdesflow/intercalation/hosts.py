@@ -4,24 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Element, Structure
 
-from invdesflow.crystals.reading import read_structure
 from invdesflow.crystals.symmetry import primitive
 from invdesflow.database import Database
 from invdesflow.errors import ConfigurationError
-from invdesflow.generation.documents import CandidateDocument
 from invdesflow.generation.similarity import dissimilarity
 from invdesflow.generation.substitution import substitute
-from invdesflow.relaxation.choice import chosen_relaxation
-from invdesflow.relaxation.documents import RelaxationDocument
+from invdesflow.relaxation.named_crystals import find_crystal
 from invdesflow.superconductors.catalogue import Entry, load_entries, make_document
-from invdesflow.superconductors.documents import SuperconductorDocument
-from invdesflow.superconductors.finding import known_superconductors
 from invdesflow.superconductors.prototypes import load_prototypes
 
 __all__ = ["ALIASES", "Host", "HostSettings", "find_host", "find_hosts", "prototype_hosts"]
@@ -96,8 +90,8 @@ def find_host(database: Database, name: str) -> Host:
     database
         The database.
     name
-        Path of a structure file; identifier of a candidate or its first characters; identifier or formula of a known
-        superconductor; formula of a candidate. A candidate is taken as it was relaxed, or as it was proposed.
+        As of `invdesflow.relaxation.named_crystals.find_crystal`. A candidate is taken as it was relaxed, or as it was
+        proposed.
 
     Raises
     ------
@@ -106,24 +100,9 @@ def find_host(database: Database, name: str) -> Host:
     StructureError
         If a file holds no ordered crystal.
     """
-    if _is_file(name):
-        return Host(name, primitive(read_structure(Path(name))))
-    candidates = database.collection(CandidateDocument)
-    identifier = candidates.unique_key(name)
-    if identifier is None:
-        known = _known(database, name)
-        if known:
-            only = _only(name, [(one.superconductor_id, f"{one.pressure_gpa:g} GPa") for one in known])
-            structure = next(one.structure for one in known if one.superconductor_id == only)
-            return Host(name, primitive(structure), parents=(only,))
-        identifier = _candidate_of_formula(database, name)
-    candidate = candidates.get(identifier)
-    if candidate is None:
-        raise ConfigurationError(f"The candidate {identifier} was removed just now.", "Ask again.")
-    relaxations = database.collection(RelaxationDocument).find({"subject.id": identifier, "converged": True})
-    relaxation = chosen_relaxation(list(relaxations))
-    structure = candidate.structure if relaxation is None else relaxation.final_structure
-    return Host(name, primitive(structure), candidate_id=identifier)
+    found = find_crystal(database, name)
+    parents = () if found.superconductor_id is None else (found.superconductor_id,)
+    return Host(name, primitive(found.structure), found.candidate_id, parents)
 
 
 def prototype_hosts(prototype: str, elements: Mapping[str, Sequence[str]]) -> Iterator[Host]:
@@ -200,44 +179,3 @@ def _prototype_host(elements: Mapping[str, str], entries: Sequence[Entry]) -> Ho
         parents=(known.superconductor_id,),
         replacements=replacements,
     )
-
-
-def _known(database: Database, name: str) -> list[SuperconductorDocument]:
-    try:
-        return known_superconductors(database, name)
-    except ConfigurationError:
-        return []
-
-
-def _candidate_of_formula(database: Database, name: str) -> str:
-    """Return the one candidate of a formula.
-
-    Raises
-    ------
-    ConfigurationError
-        If nothing, or more than one candidate, has that name.
-    """
-    try:
-        rows = list(database.candidates(formula=name, rejected=False))
-    except ConfigurationError:
-        rows = []
-    if not rows:
-        raise ConfigurationError(
-            f"The host {name} is no file, no candidate and no known superconductor.",
-            "List candidates with invdesflow query, known ones with invdesflow superconductors list.",
-        )
-    return _only(name, [(row.candidate_id, row.space_group_symbol) for row in rows])
-
-
-def _only(name: str, choices: Sequence[tuple[str, str]]) -> str:
-    if len(choices) > 1:
-        told = ", ".join(f"{identifier} ({what})" for identifier, what in choices[:5])
-        raise ConfigurationError(f"{len(choices)} crystals are {name}.", f"Name one of them: {told}.")
-    return choices[0][0]
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except OSError:  # longer than any name of a file
-        return False
