@@ -10,7 +10,7 @@ from invdesflow.espresso.protocols import Protocol, load_protocol, protocol_name
 
 
 def test_the_protocols_of_the_design_are_there_and_each_is_whole() -> None:
-    assert protocol_names() == ("paper", "precise", "moderate", "fast", "smoke")
+    assert protocol_names() == ("precise", "paper", "moderate", "fast", "smoke")
     for name in protocol_names():
         protocol = load_protocol(name)
         assert protocol.name == name
@@ -27,6 +27,16 @@ def test_what_is_more_precise_costs_more() -> None:
         assert dear.fine_q_spacings[-1] < cheap.fine_q_spacings[-1]
         assert dear.stability_threshold_cm1 < cheap.stability_threshold_cm1
         assert dear.tc_tolerance_relative < cheap.tc_tolerance_relative
+
+
+def test_the_final_answer_is_more_accurate_than_the_published_settings() -> None:
+    precise, paper = load_protocol("precise"), load_protocol("paper")
+    assert precise.ecutwfc_ry > paper.ecutwfc_ry
+    for name in ("degauss_ry", "q_spacing", "degaussw_ev", "tc_tolerance_relative", "stability_threshold_cm1"):
+        assert getattr(precise, name) < getattr(paper, name), name
+    assert precise.wannier_k_multiple > paper.wannier_k_multiple
+    assert precise.fine_q_spacings[-1] < paper.fine_q_spacings[-1]
+    assert protocol_names().index("precise") < protocol_names().index("paper")
 
 
 def test_every_value_that_a_protocol_repeats_differs_from_the_common_one() -> None:
@@ -83,7 +93,7 @@ def test_convergence_of_the_density_of_states_is_relative() -> None:
 @pytest.mark.parametrize(
     ("name", "overrides", "said"),
     [
-        ("quick", {}, "There is no protocol 'quick'. Use one of paper, precise, moderate, fast, smoke."),
+        ("quick", {}, "There is no protocol 'quick'. Use one of precise, paper, moderate, fast, smoke."),
         ("fast", {"ecut": 50}, "A protocol has no ecut. Its settings are anisotropic, "),
         ("fast", {"name": "mine"}, "A protocol has no name."),
         ("fast", {3: 4}, "A protocol has no 3."),
