@@ -30,6 +30,11 @@ def test_round_trip(database):
     assert database.summary.get("c2") is None
 
 
+def test_a_key_is_found_by_its_first_characters_but_not_by_none(database):
+    database.summary.upsert([summary("c1")])
+    assert [database.summary.unique_key(beginning) for beginning in ("c1", "c", "d", "")] == ["c1", "c1", None, None]
+
+
 def test_upsert_replaces_all_but_created_at(database):
     first = summary("c1", tc_k=39.0, tc_model="m")
     database.summary.upsert([first])

@@ -110,13 +110,15 @@ class Collection(Generic[D]):
         return found
 
     def unique_key(self, beginning: str) -> str | None:
-        """Return the one key that is, or begins with, a text; None if there is none.
+        """Return the one key that is, or begins with, a text; None if there is none, or no text.
 
         Raises
         ------
         ConfigurationError
             If several begin so and none is the text itself.
         """
+        if not beginning:  # every key begins so, which makes the only one no choice of the user's
+            return None
         key = self.model.key
         pattern = {"$regex": "^" + re.escape(beginning)}
         found = sorted(row[key] for row in self.values({key: pattern}, [key]))
