@@ -9,13 +9,14 @@ from maggma.utils import grouper
 from numpy.typing import NDArray
 from pymatgen.core import Element, Structure
 
-from invdesflow.errors import ModelError, StructureError
-from invdesflow.model_files import arrays_under, read_model
+from invdesflow.errors import StructureError
+from invdesflow.model_files import arrays_under
 from invdesflow.screening.classifier_members import Crystal, Inputs, Law, Member, Shape
 from invdesflow.screening.crystal_graph import crystal_graph
 from invdesflow.screening.description import CrystalDescription
 from invdesflow.screening.graph_encoder import CUTOFF, MOST_NEIGHBOURS
 from invdesflow.screening.predictions import ClassPrediction
+from invdesflow.screening.shipped_model import ShippedModel
 from invdesflow.screening.site_features import SiteScale, potential_features
 
 __all__ = ["KIND", "VERSION", "Classifier"]
@@ -26,48 +27,22 @@ WEIGHTS = Path(__file__).parent / "weights" / "classifier.safetensors"
 PIECE = 256  # crystals in memory at once
 
 
-class Classifier:
+class Classifier(ShippedModel):
     """Members of networks and extra trees, each trained without one fifth of the formulas.
 
     The probability belongs to the mean of their logits; its standard deviation is that of their own probabilities.
-
-    Parameters
-    ----------
-    arrays
-        Arrays of the weights file.
-    card
-        Card of the weights file.
-
-    Raises
-    ------
-    ModelError
-        If arrays or entries of the card are missing.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
-        try:
-            self.model_id = str(card["model_id"])
-            self.digest = str(card["sha256"])
-            self.law = Law(**{name: float(card["calibration"][name]) for name in ("networks", "forest", "intercept")})
-            shape, members, networks = Shape(**card["shape"]), int(card["members"]), int(card["networks"])
-            self.scale = SiteScale(*(arrays[name] for name in ("elements", "potential_mean", "potential_deviation")))
-        except KeyError as error:
-            raise ModelError(f"the model lacks {error.args[0]}.", "Install the package again.") from error
+    kind, format_version, weights = KIND, VERSION, WEIGHTS
+
+    def _rebuild(self, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
+        self.law = Law(**{name: float(card["calibration"][name]) for name in ("networks", "forest", "intercept")})
+        shape, members, networks = Shape(**card["shape"]), int(card["members"]), int(card["networks"])
+        self.scale = SiteScale(*(arrays[name] for name in ("elements", "potential_mean", "potential_deviation")))
         self._members = [
             Member.from_arrays(arrays_under(arrays, f"member{number}."), shape, self.scale.inputs, networks)
             for number in range(members)
         ]
-
-    @classmethod
-    def load(cls, path: Path | None = None) -> "Classifier":
-        """Load the shipped model, or the one at `path`.
-
-        Raises
-        ------
-        ModelError
-            If a file is missing, damaged or of another version.
-        """
-        return cls(*read_model(path or WEIGHTS, KIND, VERSION))
 
     def predict(
         self, structures: Sequence[Structure], descriptions: Sequence[CrystalDescription | str]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from invdesflow.errors import ModelError, StructureError
-from invdesflow.model_files import read_model
+from invdesflow.errors import StructureError
+from invdesflow.screening.shipped_model import ShippedModel
 from invdesflow.screening.wave_vectors import Mesh
 from invdesflow.screening.workload import PAPER, Protocol, Valence, Workload, count
 
@@ -75,53 +75,25 @@ def operations(plane_waves: float, bands: float, projectors: float) -> FloatArra
     return np.array([per_band * math.log2(plane_waves), per_band * projectors, per_band * bands])
 
 
-class CostModel:
+class CostModel(ShippedModel):
     """Counted operations times fitted seconds.
 
     time = sum over parts of (k-points x modes x iterations) x (coefficients . operations) + jobs x overhead, where the
     coefficients, three for each part, the overheads and the mean numbers of iterations come from measured runs of pw.x
     and ph.x. A job is a ground state, a wave vector or an irreducible representation.
-
-    Parameters
-    ----------
-    arrays
-        Arrays of the weights file.
-    card
-        Card of the weights file.
-
-    Raises
-    ------
-    ModelError
-        If arrays or entries of the card are missing.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
-        try:
-            self.model_id = str(card["model_id"])
-            self.version = int(card["version"])
-            self.digest = str(card["sha256"])
-            self.card = dict(card)
-            self.factor = float(card["calibration"]["factor_68"])
-            self.coefficients: FloatArray = np.asarray(arrays["coefficients"], dtype=float)
-            self.overheads: FloatArray = np.asarray(arrays["overheads"], dtype=float)
-            self.iterations: FloatArray = np.asarray(arrays["iterations"], dtype=float)
-            self.valences = {
-                int(z): Valence(int(electrons), int(projectors))
-                for z, electrons, projectors in np.asarray(arrays["pseudopotentials"])
-            }
-        except KeyError as error:
-            raise ModelError(f"the model lacks {error.args[0]}.", "Install the package again.") from error
+    kind, format_version, weights = KIND, VERSION, WEIGHTS
 
-    @classmethod
-    def load(cls, path: Path | None = None) -> "CostModel":
-        """Load the shipped model, or the one at `path`.
-
-        Raises
-        ------
-        ModelError
-            If a file is missing, damaged or of another version.
-        """
-        return cls(*read_model(path or WEIGHTS, KIND, VERSION))
+    def _rebuild(self, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
+        self.factor = float(card["calibration"]["factor_68"])
+        self.coefficients: FloatArray = np.asarray(arrays["coefficients"], dtype=float)
+        self.overheads: FloatArray = np.asarray(arrays["overheads"], dtype=float)
+        self.iterations: FloatArray = np.asarray(arrays["iterations"], dtype=float)
+        self.valences = {
+            int(z): Valence(int(electrons), int(projectors))
+            for z, electrons, projectors in np.asarray(arrays["pseudopotentials"])
+        }
 
     def predict(
         self,

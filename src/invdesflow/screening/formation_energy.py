@@ -10,12 +10,13 @@ from maggma.utils import grouper
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from invdesflow.errors import ModelError, StructureError
-from invdesflow.model_files import arrays_under, read_model
+from invdesflow.errors import StructureError
+from invdesflow.model_files import arrays_under
 from invdesflow.screening.description import CrystalDescription
 from invdesflow.screening.formation_energy_inputs import EnergyInputs, Sight, see
 from invdesflow.screening.megnet import Megnet, MegnetShape
 from invdesflow.screening.predictions import FormationEnergyPrediction
+from invdesflow.screening.shipped_model import ShippedModel
 
 __all__ = ["KIND", "VERSION", "FormationEnergy", "ask"]
 
@@ -26,50 +27,22 @@ WEIGHTS = Path(__file__).parent / "weights" / "formation_energy.safetensors"
 _BATCH = 128
 
 
-class FormationEnergy:
+class FormationEnergy(ShippedModel):
     """The mean of several MEGNets, each trained without one fifth of the formulas.
 
     A network gives what is missing between the formation energy and CHGNet's energy with the elemental correction, and
     how far off it expects to be. The half width of the interval is the mean of the latter, stretched until it covered
     68.27 % of the crystals that a network had not seen (split conformal prediction).
-
-    Parameters
-    ----------
-    arrays
-        Arrays of the weights file.
-    card
-        Card of the weights file.
-
-    Raises
-    ------
-    ModelError
-        If arrays or entries of the card are missing.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
-        try:
-            self.model_id = str(card["model_id"])
-            self.version = int(card["version"])
-            self.digest = str(card["sha256"])
-            self.card = dict(card)
-            self._elements = {int(z) for z in card["elements"]}
-            self._stretch = float(card["calibration"]["stretch_68"])
-            self.widening_95 = float(card["calibration"]["stretch_95"]) / self._stretch
-            self.bonds = int(card["recipe"]["blocks"]) > 0
-            self.members = [_member(arrays, card, number) for number in range(int(card["members"]))]
-        except (KeyError, TypeError) as error:
-            raise ModelError(f"the model lacks {error.args[0]}.", "Install the package again.") from error
+    kind, format_version, weights = KIND, VERSION, WEIGHTS
 
-    @classmethod
-    def load(cls, path: Path | None = None) -> "FormationEnergy":
-        """Load the shipped model, or the one at `path`.
-
-        Raises
-        ------
-        ModelError
-            If a file is missing, damaged or of another version.
-        """
-        return cls(*read_model(path or WEIGHTS, KIND, VERSION))
+    def _rebuild(self, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
+        self._elements = {int(z) for z in card["elements"]}
+        self._stretch = float(card["calibration"]["stretch_68"])
+        self.widening_95 = float(card["calibration"]["stretch_95"]) / self._stretch
+        self.bonds = int(card["recipe"]["blocks"]) > 0
+        self.members = [_member(arrays, card, number) for number in range(int(card["members"]))]
 
     def predict(
         self, structures: Sequence[Structure], descriptions: Sequence[CrystalDescription | str]

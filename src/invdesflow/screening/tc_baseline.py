@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from invdesflow.eliashberg.formulas import allen_dynes_tc
 from invdesflow.errors import ModelError, StructureError
-from invdesflow.model_files import read_model
+from invdesflow.model_files import arrays_under
 from invdesflow.screening.domain import TrainingDomain
 from invdesflow.screening.elements import ElementTable
 from invdesflow.screening.features import FEATURES_VERSION, crystal_features
 from invdesflow.screening.perceptron import PerceptronCommittee
 from invdesflow.screening.predictions import TcPrediction
+from invdesflow.screening.shipped_model import ShippedModel
 from invdesflow.screening.tree_ensemble import TreeEnsemble
 
 __all__ = ["KIND", "MEMBERS", "VERSION", "FeatureScale", "TcBaseline", "critical_temperature"]
@@ -47,61 +48,31 @@ def critical_temperature(lambda_: FloatArray, omega_log_mev: FloatArray, mu_star
     return allen_dynes_tc(lambda_, omega_log_mev, omega_log_mev, mu_star)
 
 
-class TcBaseline:
+class TcBaseline(ShippedModel):
     """Extra trees and a committee of perceptrons for ln lambda and ln omega_log.
 
     Both kinds of member see features of structure and composition; their predictions are averaged. The standard
     deviation of ln lambda is that of the members plus a constant, stretched so that the change of Tc that follows
     covers 68.27 % of the held-out training crystals.
-
-    Parameters
-    ----------
-    arrays
-        Arrays of the weights file.
-    card
-        Card of the weights file.
-
-    Raises
-    ------
-    ModelError
-        If arrays or entries of the card are missing, or the features are of another version.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
+    kind, format_version, weights = KIND, VERSION, WEIGHTS
+
+    def _rebuild(self, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
         if card.get("features_version") != FEATURES_VERSION:
             raise ModelError(f"the model needs features of version {card.get('features_version')}.")
-        groups = {
-            kind: {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{kind}.")}
-            for kind in MEMBERS
-        }
-        try:
-            self.model_id = str(card["model_id"])
-            self.version = int(card["version"])
-            self.digest = str(card["sha256"])
-            self.cross_validation = {str(name): float(value) for name, value in card["cross_validation"].items()}
-            self._names = tuple(card["features"])
-            self._elements = [int(z) for z in card["elements"]]
-            self._tree_share = float(card["tree_share"])
-            self._residual = float(card["calibration"]["residual_log_lambda"])
-            self._stretch = float(card["calibration"]["stretch_68"])
-            self._table = ElementTable(arrays["element_table"], tuple(card["element_properties"]))
-            self._scale = FeatureScale(arrays["feature_mean"], arrays["feature_scale"])
-        except KeyError as error:
-            raise ModelError(f"the model lacks {error.args[0]}.", "Install the package again.") from error
+        groups = {kind: arrays_under(arrays, f"{kind}.") for kind in MEMBERS}
+        self.cross_validation = {str(name): float(value) for name, value in card["cross_validation"].items()}
+        self._names = tuple(card["features"])
+        self._elements = [int(z) for z in card["elements"]]
+        self._tree_share = float(card["tree_share"])
+        self._residual = float(card["calibration"]["residual_log_lambda"])
+        self._stretch = float(card["calibration"]["stretch_68"])
+        self._table = ElementTable(arrays["element_table"], tuple(card["element_properties"]))
+        self._scale = FeatureScale(arrays["feature_mean"], arrays["feature_scale"])
         self._domain = TrainingDomain.from_arrays(groups["domain"])
         self._trees = TreeEnsemble.from_arrays(groups["trees"])
         self._networks = PerceptronCommittee.from_arrays(groups["networks"])
-
-    @classmethod
-    def load(cls, path: Path | None = None) -> "TcBaseline":
-        """Load the shipped model, or the one at `path`.
-
-        Raises
-        ------
-        ModelError
-            If a file is missing, damaged or of another version.
-        """
-        return cls(*read_model(path or WEIGHTS, KIND, VERSION))
 
     def predict(self, structures: Sequence[Any], mu_star: float = 0.10) -> list[TcPrediction]:
         """Predict Tc at a Coulomb pseudopotential.
