@@ -137,6 +137,16 @@ def test_first_principles_fill_in_the_same_study(database, stored, springs):
     assert springs == [1]  # phonons at Gamma were stored
 
 
+def test_a_study_is_compared_again_as_it_was_before(database, stored, springs):
+    asked = StudySettings(network_element="Cu", window_boundaries_mev=(30.0, 90.0))
+    first = run([PAIR], stored, asked)
+    calculate(database, HOST, GUEST)
+    again = refresh_study(database, database.collection(IntercalationStudyDocument).get(first.study_ids[0]))
+    assert (again.network_element, again.window_boundaries_mev) == ("Cu", (30.0, 90.0))
+    for windows in (again.pairs[0].coupling.host_windows, again.pairs[0].coupling.guest_windows):
+        assert [window.high_mev for window in windows[:-1]] == [30.0, 90.0]
+
+
 def test_stored_modes_are_those_of_the_springs(database, stored, springs):
     study_id = run([PAIR], stored).study_ids[0]
     study = database.collection(IntercalationStudyDocument).get(study_id)

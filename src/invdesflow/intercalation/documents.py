@@ -302,6 +302,9 @@ class IntercalationStudyDocument(Document):
     relaxation_settings: RelaxationSettings
     pressure_gpa: float
     network_element: str = Field(description="element whose motions are followed, by default the host's lightest")
+    window_boundaries_mev: tuple[float, ...] | None = Field(
+        None, description="where lambda is parted (meV); none: in the gaps of the phonons, of each crystal its own"
+    )
     pairs: list[PairComparison] = Field(min_length=1, description="the largest gain of Tc first, unknown ones last")
     warnings: list[str] = Field(default_factory=list, description="what is known to be wrong with these numbers")
     arrays: str | None = Field(None, description="SHA-256 of the phonons at Gamma in GridFS, by relaxation_id")

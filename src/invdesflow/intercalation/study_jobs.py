@@ -175,9 +175,11 @@ def refresh_study(
     study
         As it was stored.
     settings
-        How; by default with the network element that the study has.
+        How; by default as before.
     """
-    settings = settings or StudySettings(network_element=study.network_element)
+    settings = settings or StudySettings(
+        network_element=study.network_element, window_boundaries_mev=study.window_boundaries_mev
+    )
     crystals = [source for one in study.pairs for source in (one.host, one.guest)]
     relaxation_ids = {one.candidate_id: one.relaxation_id for one in crystals if one.relaxation_id}
     phonon_ids = {one.candidate_id: one.phonon_id for one in crystals if one.phonon_id}
@@ -236,6 +238,7 @@ def _study(
         relaxation_settings=host.settings,
         pressure_gpa=host.settings.pressure_gpa,
         network_element=element,
+        window_boundaries_mev=settings.window_boundaries_mev,
         pairs=ranked(comparisons),
         warnings=_warnings(crystals.values(), host.potential.digest),
     )
