@@ -12,7 +12,8 @@ from invdesflow.eliashberg.units import MEV_PER_UNIT
 from invdesflow.errors import SpectrumError
 
 DATA = Path(__file__).parent / "data"
-EPW = Path(__file__).parents[1] / "data/epw/al_isotropic/outputs"
+EPW_RUNS = [Path(__file__).parents[1] / "data/epw" / run / "outputs" for run in ("al_isotropic", "al_anisotropic")]
+EPW = EPW_RUNS[0]
 
 
 def epw_a2f(spectrum: Alpha2F, smearings: int = 10) -> str:
@@ -85,11 +86,24 @@ def test_epw_as_it_wrote_it(ending):
         assert value == pytest.approx(float(printed.split(label)[1].split()[0]), rel=1e-5)
 
 
+@pytest.mark.parametrize("folder", EPW_RUNS)
+def test_the_three_files_of_a_run_of_epw_agree(folder):
+    smeared, isotropic, by_branch = (read_spectra(folder / f"crystal.{end}") for end in ("a2f", "a2f_iso", "a2f_proj"))
+    for other in (isotropic, by_branch):
+        np.testing.assert_array_equal(other.spectrum().energies_mev, smeared.spectrum().energies_mev)
+        np.testing.assert_allclose(other.spectrum().values, smeared.spectrum().values, atol=2e-7)
+    np.testing.assert_allclose(smeared.smearings, 0.5 + 0.05 * np.arange(10))
+    assert by_branch.branches.shape == (3, len(by_branch.spectrum().values))
+    np.testing.assert_allclose(by_branch.branches.sum(axis=0), isotropic.spectrum().values, atol=3e-7)
+    assert smeared.branches.shape == isotropic.branches.shape == (0, len(isotropic.spectrum().values))
+
+
 def test_smearings_of_epw(tmp_path):
     spectrum = spectra.aluminium()
     content = read_spectra(write(tmp_path, epw_a2f(spectrum)))
     assert [s.lambda_ for s in content.spectra] == pytest.approx([spectrum.lambda_ * n for n in range(1, 11)], rel=1e-4)
-    assert content.smearings[:2] == ("0.5 meV", "0.55 meV")
+    assert content.smearings[:2] == (0.5, 0.55)
+    assert content.smearing_unit == "meV"
     assert len(content.smearings) == 10
     for wrong in (0, 11, -1):
         with pytest.raises(SpectrumError, match="smearing"):
@@ -112,7 +126,7 @@ def test_matdyn_with_negative_linewidths():
 def test_lambda_x_as_it_wrote_it():
     content = read_spectra(DATA / "alpha2F.dat")
     assert len(content.spectra) == len(content.smearings) == 10
-    assert content.smearings[0] == "0.01 Ry"
+    assert (content.smearings[0], content.smearing_unit) == (0.01, "Ry")
     assert content.spectrum(1).lambda_ == pytest.approx(0.66779, rel=2e-3)  # lambda.x's sum over modes
     assert content.spectrum(10).omega_log_mev == pytest.approx(342.847 * MEV_PER_UNIT["K"], rel=2e-3)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from invdesflow.epw.parsers.alpha2f import read_alpha2f
+from invdesflow.eliashberg.reading import read_alpha2f
 from invdesflow.epw.parsers.band_files import read_electron_bands, read_phonon_bands
 from invdesflow.epw.parsers.couplings import (
     read_coupling_distribution,
@@ -21,7 +21,7 @@ BANDS = DATA / "epw/al_bands/outputs"
 
 
 def test_distributions_of_coupling_surround_the_coupling_strength() -> None:
-    strength = read_alpha2f(ANISOTROPIC / "crystal.a2f").lambda_[0]
+    strength = read_alpha2f(ANISOTROPIC / "crystal.a2f").lambda_
     for name in ("lambda_k_pairs", "lambda_pairs"):
         found = read_coupling_distribution(ANISOTROPIC / f"crystal.{name}")
         assert found.density.max() == 1
@@ -46,7 +46,7 @@ def test_densities_of_branches_add_up(folder: Path) -> None:
     smeared, modes = read_phonon_dos(folder / "crystal.phdos"), read_mode_phonon_dos(folder / "crystal.phdos_proj")
     np.testing.assert_allclose(modes.by_mode.sum(axis=0), modes.total, atol=3e-7)
     np.testing.assert_array_equal(modes.total, smeared.density[0])
-    np.testing.assert_array_equal(smeared.omega_mev, read_alpha2f(folder / "crystal.a2f").omega_mev)
+    np.testing.assert_array_equal(smeared.omega_mev, read_alpha2f(folder / "crystal.a2f").energies_mev)
     integrals = np.trapezoid(smeared.density, smeared.omega_mev)
     assert ((integrals > 2.6) & (integrals < 3)).all()  # some long waves connect no states
     np.testing.assert_allclose(integrals, integrals[0], rtol=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from invdesflow.eliashberg.formulas import mcmillan_tc
-from invdesflow.epw.parsers.alpha2f import read_alpha2f
+from invdesflow.eliashberg.reading import read_alpha2f
 from invdesflow.epw.parsers.epw_output import EpwOutput, read_epw_output
 from invdesflow.epw.parsers.wannier import read_wannier_output
 from invdesflow.errors import EspressoError
@@ -23,7 +23,7 @@ def test_coupling_and_estimates_belong_together() -> None:
     assert (output.version, output.finished, output.error, output.mu_star) == ("5.3.1", True, None, 0.1)
     assert output.mcmillan_tc_k == pytest.approx(mcmillan_tc(output.lambda_, output.omega_log_mev, 0.1), rel=1e-4)
     assert output.bcs_gap_mev == pytest.approx(3.52 / 2 * output.mcmillan_tc_k / 11.604518, rel=1e-4)
-    assert output.lambda_ == pytest.approx(read_alpha2f(EPW / "al_isotropic/outputs/crystal.a2f").lambda_[0], abs=1e-6)
+    assert output.lambda_ == pytest.approx(read_alpha2f(EPW / "al_isotropic/outputs/crystal.a2f").lambda_, abs=1e-6)
 
 
 def test_fermi_energies_of_both_meshes() -> None:

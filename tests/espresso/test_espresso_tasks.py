@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 
 from invdesflow.database import Database
 from invdesflow.epw.documents import ElectronPhononDocument
-from invdesflow.errors import EspressoError
+from invdesflow.errors import EspressoError, InvDesFlowError, SpectrumError
 from invdesflow.espresso.calculation import Calculation, pseudopotential_references
 from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.espresso.meshes import primitive_for_espresso
@@ -241,11 +241,12 @@ def test_a_failure_is_stored_noted_and_tried_again(
     assert stored(database, document.task_id).status == "completed"
 
 
+@pytest.mark.parametrize("error", [EspressoError, SpectrumError])
 def test_files_that_cannot_be_read_are_a_failure(
-    calculation: Calculation, program: FakeProgram, database: Database
+    calculation: Calculation, program: FakeProgram, database: Database, error: type[InvDesFlowError]
 ) -> None:
     def read(_: Path) -> dict[str, Any]:
-        raise EspressoError("The file ends early.", "Run it again.")
+        raise error("The file ends early.", "Run it again.")
 
     with pytest.raises(EspressoError, match="incomplete"):
         perform(task(calculation), calculation, read, Way())

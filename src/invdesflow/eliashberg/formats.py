@@ -34,6 +34,10 @@ class Rows:
         return [_number(word) for word in match[1].split()] if match else []
 
 
+def _none(_: Rows) -> Sequence[int]:
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """One kind of file.
@@ -52,6 +56,8 @@ class Layout:
         Text in front of the lambda that its program integrated; empty where it writes none.
     smearing_label, smearing_unit
         Text in front of the smearings, and their unit; empty where there is one.
+    branches
+        Rows -> the columns that hold the share of each phonon branch.
     """
 
     name: str
@@ -61,6 +67,7 @@ class Layout:
     lambda_label: str = ""
     smearing_label: str = ""
     smearing_unit: str = ""
+    branches: Callable[[Rows], Sequence[int]] = _none
 
     def recognises(self, rows: Rows) -> bool:
         """Say whether a file is of this kind."""
@@ -73,14 +80,17 @@ class Layout:
             raise SpectrumError(f"{path} is {self.name} without its last lines: it is truncated.", "Write it again.")
         return stated
 
-    def smearings(self, rows: Rows) -> tuple[str, ...]:
-        """Smearings of the spectra, with unit."""
-        values = rows.numbers_behind(self.smearing_label) if self.smearing_label else []
-        return tuple(f"{value:g} {self.smearing_unit}" for value in values)
+    def smearings(self, rows: Rows) -> tuple[float, ...]:
+        """Smearings of the spectra, in the unit of the layout."""
+        return tuple(rows.numbers_behind(self.smearing_label)) if self.smearing_label else ()
 
 
 def _first(_: Rows) -> Sequence[int]:
     return [1]
+
+
+def _behind_first(rows: Rows) -> Sequence[int]:
+    return range(2, rows.numbers.shape[1])
 
 
 def _all(rows: Rows) -> Sequence[int]:
@@ -94,7 +104,7 @@ def _first_half(rows: Rows) -> Sequence[int]:
 _INTEGRATED, _SMEARINGS = "Integrated el-ph coupling", "Phonon smearing (meV)"
 LAYOUTS = (
     Layout("EPW's .a2f", "a2f and integrated 2*a2f/w", "meV", _first_half, _INTEGRATED, _SMEARINGS, "meV"),
-    Layout("EPW's .a2f_proj", "a2f_modeproj", "meV", _first, "lambda_int"),
+    Layout("EPW's .a2f_proj", "a2f_modeproj", "meV", _first, "lambda_int", branches=_behind_first),
     Layout("EPW's .a2f_iso", "w[meV] a2f", "meV", _first),
     Layout("EPW's .a2f of the phonon self-energy", _INTEGRATED, "meV", _all, _INTEGRATED, _SMEARINGS, "meV"),
     Layout("matdyn.x's a2F.dos", "frequencies in Rydberg", "Ry", _first, "lambda"),

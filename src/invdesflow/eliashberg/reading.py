@@ -35,13 +35,18 @@ class SpectrumFile:
         Name of the format.
     spectra
         alpha2F, one for each smearing in the file.
-    smearings
-        What these smearings are, as the file says it, with unit; empty where there is one spectrum.
+    smearings, smearing_unit
+        What these smearings are, as the file says it; empty where there is one spectrum.
+    branches
+        Share of each phonon branch in alpha2F, in the order of their frequencies, at the energies of the spectrum,
+        shape (branches, n); no branches where the file does not tell them apart.
     """
 
     format: str
     spectra: tuple[Alpha2F, ...]
-    smearings: tuple[str, ...] = ()
+    smearings: tuple[float, ...]
+    smearing_unit: str
+    branches: FloatArray
 
     def spectrum(self, smearing: int = 1) -> Alpha2F:
         """Spectrum of a smearing, counted from 1.
@@ -103,12 +108,11 @@ def read_spectra(path: Path, units: EnergyUnit | None = None) -> SpectrumFile:
         return _two_columns(path, rows, units)
     if units is not None:
         raise SpectrumError(f"{path} is {layout.name} and says its unit itself.", "Leave the unit out.")
-    columns = layout.columns(rows)
-    spectra = tuple(
-        _spectrum(path, rows.numbers[:, 0] * MEV_PER_UNIT[layout.unit], rows.numbers[:, column]) for column in columns
-    )
+    energies = rows.numbers[:, 0] * MEV_PER_UNIT[layout.unit]
+    spectra = tuple(_spectrum(path, energies, rows.numbers[:, column]) for column in layout.columns(rows))
     _check_complete(path, layout, rows, spectra)
-    return SpectrumFile(layout.name, spectra, layout.smearings(rows))
+    branches = rows.numbers[energies > 0.0][:, layout.branches(rows)].T
+    return SpectrumFile(layout.name, spectra, layout.smearings(rows), layout.smearing_unit, branches)
 
 
 def _two_columns(path: Path, rows: Rows, units: EnergyUnit | None) -> SpectrumFile:
@@ -120,7 +124,8 @@ def _two_columns(path: Path, rows: Rows, units: EnergyUnit | None) -> SpectrumFi
         )
     if units is None:
         raise SpectrumError(f"{path} does not say the unit of its energies.", f"Give it: {', '.join(UNITS)}.")
-    return SpectrumFile("two columns", (_spectrum(path, rows.numbers[:, 0] * MEV_PER_UNIT[units], rows.numbers[:, 1]),))
+    spectrum = _spectrum(path, rows.numbers[:, 0] * MEV_PER_UNIT[units], rows.numbers[:, 1])
+    return SpectrumFile("two columns", (spectrum,), (), "", np.empty((0, len(spectrum.values))))
 
 
 def _spectrum(path: Path, energies: FloatArray, values: FloatArray) -> Alpha2F:

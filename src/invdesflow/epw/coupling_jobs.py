@@ -9,11 +9,11 @@ from jobflow import Flow, Response, job
 
 from invdesflow.eliashberg.critical_temperature import critical_temperature
 from invdesflow.eliashberg.pairing import Pairing
+from invdesflow.eliashberg.reading import read_alpha2f
 from invdesflow.eliashberg.spectrum import Alpha2F
 from invdesflow.epw.handlers import epw_handlers
 from invdesflow.epw.inputs import FOLDER_OF_PHONONS, Setup, coarse_input, fine_input
 from invdesflow.epw.outputs import CoarseOutput, FineOutput, MeshStep, WannierOutput
-from invdesflow.epw.parsers.alpha2f import read_alpha2f_iso
 from invdesflow.epw.parsers.epw_output import read_epw_output
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation
@@ -26,7 +26,18 @@ from invdesflow.espresso.pw_jobs import SAVE
 from invdesflow.espresso.tasks import Task, Way, link_file, link_files, perform, task_path
 from invdesflow.makers import SettingsMaker
 
-__all__ = ["EpwCoarseMaker", "EpwFineMaker", "EpwMaker", "gather_coarse", "setup_of", "spectrum_of"]
+__all__ = [
+    "ALPHA2F",
+    "ALPHA2F_BY_BRANCH",
+    "EpwCoarseMaker",
+    "EpwFineMaker",
+    "EpwMaker",
+    "gather_coarse",
+    "setup_of",
+    "spectrum_of",
+]
+
+ALPHA2F, ALPHA2F_BY_BRANCH = f"{PREFIX}.a2f", f"{PREFIX}.a2f_proj"  # in the folder of a run on fine meshes
 
 _WANNIER_FILES = [f"{PREFIX}.ukk"]
 _COARSE_FILES = ["crystal.fmt", "epwdata.fmt", "*dmedata.fmt", f"{PREFIX}.ukk", f"{PREFIX}.kmap", f"{PREFIX}.kgmap"]
@@ -193,19 +204,14 @@ def _what_changes(series: Sequence[MeshStep], protocol: Protocol) -> str:
 
 
 def spectrum_of(task_id: str) -> Alpha2F:
-    """Read the alpha2F of the isotropic equations that a run on a fine mesh left."""
-    return _spectrum(task_path(task_id))
-
-
-def _spectrum(path: Path) -> Alpha2F:
-    found = read_alpha2f_iso(path / f"{PREFIX}.a2f_iso")
-    return Alpha2F(found.omega_mev, found.alpha2f)
+    """Read the alpha2F that a run on a fine mesh left, with the phonon smearing that was asked for."""
+    return read_alpha2f(task_path(task_id) / ALPHA2F)
 
 
 def _coupling(path: Path) -> dict[str, Any]:
     """Read what epw.x found, and hold its coupling against its alpha2F."""
     output = read_epw_output(path / default_output("epw.x"))
-    spectrum = _spectrum(path)
+    spectrum = read_alpha2f(path / ALPHA2F)
     if output.lambda_ is None or output.dos_per_ev_spin_cell is None:
         raise EspressoError("epw.x printed no coupling strength.")
     if abs(spectrum.lambda_ - output.lambda_) > _SUM_RULE * output.lambda_:

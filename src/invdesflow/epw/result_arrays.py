@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from invdesflow.eliashberg.reading import read_spectra
+from invdesflow.epw.coupling_jobs import ALPHA2F, ALPHA2F_BY_BRANCH
 from invdesflow.epw.outputs import FineOutput, GapOutput
-from invdesflow.epw.parsers.alpha2f import read_alpha2f, read_alpha2f_iso, read_alpha2f_proj
 from invdesflow.epw.parsers.gap_functions import read_gap_distribution
 from invdesflow.epw.parsers.wannier import WannierHamiltonian, read_hamiltonian
 from invdesflow.epw.path_jobs import read_path_couplings
@@ -72,9 +73,8 @@ def coupling_arrays(
     """Read spectral functions, gaps and electron bands, and interpolate the density of states."""
     wannier, folder = fine.coarse.wannier, task_path(fine.series[-1].task_id)
     structure, fermi = wannier.nscf.structure, fine.fermi_energy_ev
-    spectrum = read_alpha2f_iso(folder / f"{PREFIX}.a2f_iso")
-    smeared = read_alpha2f(folder / f"{PREFIX}.a2f")
-    branches = read_alpha2f_proj(folder / f"{PREFIX}.a2f_proj")
+    smeared, by_branch = read_spectra(folder / ALPHA2F), read_spectra(folder / ALPHA2F_BY_BRANCH)
+    spectrum = smeared.spectrum()
     bands = read_pw(wannier.bands.task_id)
     hamiltonian = read_hamiltonian(task_path(wannier.task_id) / f"{PREFIX}_hr.dat")
     energies = np.linspace(-_DOS_RANGE_EV, _DOS_RANGE_EV, _DOS_POINTS)
@@ -84,13 +84,13 @@ def coupling_arrays(
         along_path
         | _gap_distributions(gaps)
         | {
-            "alpha2f_mev": spectrum.omega_mev,
-            "alpha2f": spectrum.alpha2f,
-            "alpha2f_smearings_mev": smeared.smearings_mev,
-            "alpha2f_smeared_mev": smeared.omega_mev,
-            "alpha2f_smeared": smeared.alpha2f,
-            "alpha2f_by_mode_mev": branches.omega_mev,
-            "alpha2f_by_mode": branches.mode_alpha2f,
+            "alpha2f_mev": spectrum.energies_mev,
+            "alpha2f": spectrum.values,
+            "alpha2f_smearings_mev": np.array(smeared.smearings),
+            "alpha2f_smeared_mev": spectrum.energies_mev,
+            "alpha2f_smeared": np.array([one.values for one in smeared.spectra]),
+            "alpha2f_by_mode_mev": by_branch.spectrum().energies_mev,
+            "alpha2f_by_mode": by_branch.branches,
             "electron_k_points": bands.k_points,
             "electron_distances": band_path(structure, protocol.path_spacing).distances,
             "bands_ev": bands.eigenvalues_ev - fermi,

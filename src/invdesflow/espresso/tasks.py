@@ -13,7 +13,7 @@ from pymatgen.core import Structure
 from invdesflow.database import Database
 from invdesflow.database.documents import content_hash, utc_now
 from invdesflow.database.provenance import current_provenance
-from invdesflow.errors import EspressoError
+from invdesflow.errors import EspressoError, SpectrumError
 from invdesflow.espresso.calculation import Calculation, pseudopotential_references
 from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.espresso.failures import Failure, default_input
@@ -262,7 +262,7 @@ def _results(record: RunRecord, read: Read, path: Path) -> tuple[dict[str, Any],
         return {}, record.failure
     try:
         return read(path), None
-    except EspressoError as error:
+    except (EspressoError, SpectrumError) as error:
         return {}, Failure.of("incomplete", error.problem)
 
 
