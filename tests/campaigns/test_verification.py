@@ -15,6 +15,7 @@ from pymatgen.core import Lattice, Structure
 from scipy.optimize import brentq
 from scipy.special import erf
 
+from invdesflow.campaigns.fireworks import launch_command, submit_campaign
 from invdesflow.campaigns.local import run_campaign
 from invdesflow.campaigns.recipes import Recipe
 from invdesflow.campaigns.rounds import get_campaign
@@ -61,6 +62,10 @@ def stored_candidate(database, structure):
 
 def smoke(**overrides):
     return Calculation.of("smoke", str(FAMILY), files=FILES, overrides=overrides)
+
+
+def silicon():
+    return Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
 
 
 def aluminium():
@@ -208,7 +213,7 @@ def test_an_unstable_crystal_ends_with_its_imaginary_modes(database):
 
 def test_an_insulator_ends_before_its_phonons(database):
     """Silicon, whose gap in the local-density approximation is about 0.5 eV."""
-    crystal = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
+    crystal = silicon()
     document = verify(database, Subject(crystal, None), smoke(), workers=1)
     assert (document.status, document.protocol_label) == ("insulating", "smoke")
     candidate_id = stored_candidate(database, crystal)
@@ -244,8 +249,7 @@ def test_a_failure_is_in_the_document_and_the_same_call_goes_on(database, monkey
 
 def test_a_campaign_verifies_its_candidates_and_counts_what_came_of_them(database):
     """Silicon, an insulator, and simple cubic aluminium, for which the family named has no unambiguous file."""
-    silicon = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
-    candidates = [stored_candidate(database, silicon), stored_candidate(database, aluminium())]
+    candidates = [stored_candidate(database, silicon()), stored_candidate(database, aluminium())]
     maker = VerificationMaker(
         candidate_ids=candidates, protocol="smoke", family=str(FAMILY), files={"Si": FILES["Si"], "Al": "absent.UPF"}
     )
@@ -254,3 +258,46 @@ def test_a_campaign_verifies_its_candidates_and_counts_what_came_of_them(databas
     assert (stage.entered, stage.passed, stage.rejected) == (2, 0, {"failed": 1, "insulating": 1})
     states = {row.candidate_id: row.elph_status for row in database.candidates()}
     assert states == {candidates[0]: "insulating", candidates[1]: None}
+
+
+def results(database):
+    """Return what the documents of a round say, without times and identifiers of jobs."""
+    return {
+        document.candidate_id: (
+            document.elph_id,
+            document.status,
+            {step.task_id for step in document.cost},
+            pytest.approx(document.electrons.energy_ev, abs=1e-6),
+            document.phonons and pytest.approx(document.phonons.min_frequency_cm1, abs=0.01),
+        )
+        for document in database.collection(ElectronPhononDocument).find({})
+    }
+
+
+def test_fireworks_ends_in_the_same_documents(database, monkeypatch, tmp_path):
+    """Silicon, an insulator, and simple cubic aluminium, which is unstable; each step is a firework of its own."""
+    crystals = [silicon(), Structure(Lattice.cubic(2.7), ["Al"], [[0, 0, 0]])]
+    maker = VerificationMaker(
+        candidate_ids=[stored_candidate(database, crystal) for crystal in crystals],
+        protocol="smoke",
+        overrides={"q_spacing": 1.2, "k_spacing": 0.4, "fine_q_spacings": [1.2]},
+        family=str(FAMILY),
+        files=FILES,
+    )
+    recipe = Recipe("verified", maker)
+    run_campaign(database, recipe)
+    local = results(database)
+    assert {result[1] for result in local.values()} == {"insulating", "dynamically_unstable"}
+    for name in ("campaigns", "electron_phonon", "espresso_tasks", "summary"):
+        database.raw[name].delete_many({})
+    monkeypatch.setenv("INVDESFLOW_ESPRESSO_DIR", str(tmp_path))
+    submit_campaign(database, recipe)
+    command = launch_command(database).replace("rlaunch", str(Path(sys.executable).parent / "rlaunch"))
+    launched = subprocess.run(
+        command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=500, check=False
+    )
+    states = {row["state"] for row in database.raw["fireworks"].find()}
+    assert states == {"COMPLETED"}, launched.stdout[-2000:] + launched.stderr[-2000:]
+    assert results(database) == local
+    [stage] = get_campaign(database, "verified").rounds[0].stages
+    assert (stage.entered, stage.rejected) == (2, {"insulating": 1, "dynamically_unstable": 1})
