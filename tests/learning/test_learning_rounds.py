@@ -1,5 +1,7 @@
 """From screened candidates to a batch and its answers, in a real database."""
 
+from math import sqrt
+
 import pytest
 
 from invdesflow.errors import LearningError
@@ -23,8 +25,8 @@ def labelled(tmp_path):
     return LabelledPoolMaker(path=str(path)), labels
 
 
-def screen_by_hand(database, labels, *, passed=lambda formula: True):
-    """Predict twice the label with an uncertainty that falls with it."""
+def screen_by_hand(database, labels, *, passed=lambda formula: True, members=lambda formula: None):
+    """Predict twice the label, with the same uncertainty for all."""
     documents = []
     for candidate in database.collection(CandidateDocument).find({}):
         tc_k = 2 * labels[candidate.reduced_formula]
@@ -45,6 +47,7 @@ def screen_by_hand(database, labels, *, passed=lambda formula: True):
                 mu_star=0.1,
                 tc_k=tc_k,
                 tc_std_k=1.0,
+                tc_members_k=members(candidate.reduced_formula),
                 superconductor_probability=0.5,
                 core_hours=10.0,
                 provenance={"campaign": "loop", "campaign_round": 0},
@@ -136,6 +139,26 @@ def test_a_round_is_chosen_once_answered_and_closed(database, labelled):
     for row in stored.chosen:
         assert row.outcome.tc_k == pytest.approx(labels[row.reduced_formula], rel=1e-9)
     assert stored.best_tc_k == pytest.approx(max(labels.values()))
+
+
+def test_a_committee_asks_where_its_members_differ_most(database, labelled):
+    maker, labels = labelled
+    propose(maker)
+    apart = {"NbN": [2.0, 12.0], "TiC": [1.0, 6.0], "NbP": [3.0, 3.1], "YP": None}
+    passed = screen_by_hand(database, labels, members=lambda formula: apart.get(formula, [4.0, 4.0]))
+    output = acquire(passed, strategy="committee")
+    assert [passed[name].reduced_formula for name in output.chosen_ids] == ["NbN", "TiC", "NbP"]
+    spread = stored_round(database, "loop", 0).chosen[0].terms["utility"]
+    assert spread == pytest.approx(10 / sqrt(2)), "standard deviation (K) of two numbers that are 10 K apart"
+    assert output.record.rejected == {"judged by fewer members": 1}
+
+
+def test_without_members_there_is_no_committee(database, labelled):
+    maker, labels = labelled
+    propose(maker)
+    passed = screen_by_hand(database, labels)
+    with pytest.raises(LearningError, match="at least two members"):
+        acquire(passed, strategy="committee")
 
 
 def test_the_next_round_takes_what_is_left(database, labelled):

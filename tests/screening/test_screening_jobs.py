@@ -16,7 +16,7 @@ MODELS = {"tc": ModelReference(model_id="tc-1", digest="d")}
 SURE = Assessment(
     ClassPrediction(0.9, 0.05),
     FormationEnergyPrediction(-0.4, 0.03),
-    TcPrediction(9.0, 2.0, 0.8, 15.0, 0.5, in_domain=True),
+    TcPrediction(9.0, 2.0, 0.8, 15.0, 0.5, in_domain=True, members_k=(8.0, 10.0)),
     CostPrediction(120.0, 2.0, 1.0, {}, None),
 )
 
@@ -50,7 +50,7 @@ def test_a_good_candidate_passes_with_its_numbers():
     document = decide(energies=stability(-0.5, 0.01))
     assert document.passed
     assert failed(document) == {}
-    assert (document.tc_k, document.tc_std_k) == (9.0, 2.0)
+    assert (document.tc_k, document.tc_std_k, document.tc_members_k) == (9.0, 2.0, [8.0, 10.0])
     assert (document.superconductor_probability, document.superconductor_probability_std) == (0.9, 0.05)
     assert document.predicted_formation_energy_ev_per_atom == -0.4
     assert document.formation_energy_ev_per_atom == -0.5

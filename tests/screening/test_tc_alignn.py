@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
@@ -54,6 +55,22 @@ def test_tc_follows_from_lambda_and_omega_log_at_any_mu_star(predict):
         (found,) = predict([NIOBIUM], mu_star=mu_star)
         expected = allen_dynes_tc(found.lambda_, found.omega_log_mev, found.omega_log_mev, mu_star)
         assert found.tc_k == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_each_member_of_the_ensemble_says_its_tc(model, predict, descriptor):
+    crystals = [NIOBIUM, COPPER]
+    found = predict(crystals)
+    described = descriptor.describe(crystals)
+    outputs = model.outputs([model.featuriser.inputs(*pair) for pair in zip(crystals, described, strict=True)])
+    for crystal, prediction in enumerate(found):
+        assert len(prediction.members_k) == 5
+        logs = []
+        for member, tc_k in enumerate(prediction.members_k):
+            log_lambda, log_omega = model.average(outputs[member : member + 1])[0][crystal, :2]
+            assert tc_k == pytest.approx(float(allen_dynes_tc(*np.exp([log_lambda, log_omega, log_omega]), 0.10)))
+            logs.append(log_lambda)
+        assert np.exp(np.mean(logs)) == pytest.approx(prediction.lambda_)
+        assert np.std(logs) == pytest.approx(prediction.disagreement)
 
 
 def test_prediction_does_not_depend_on_the_cell_or_the_company(predict):

@@ -1,10 +1,12 @@
 """The campaign that learns: find candidates, choose the most promising, calculate them, and train on the answers."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from jobflow import Flow, Job, OnMissing, Response, job
+from jobflow import Flow, Job, Response, job
+from pymatgen.core import Structure
 
 from invdesflow.campaigns.campaign_maker import CampaignMaker
 from invdesflow.campaigns.discovery import DiscoveryMaker
@@ -13,7 +15,8 @@ from invdesflow.campaigns.verify_candidates import VerifyMaker, relaxed_structur
 from invdesflow.database import Database
 from invdesflow.database.stages import StageRecord
 from invdesflow.epw.documents import ElectronPhononDocument
-from invdesflow.errors import ConfigurationError
+from invdesflow.errors import ConfigurationError, InvDesFlowError
+from invdesflow.espresso.meshes import primitive_for_espresso
 from invdesflow.learning.jobs import AcquireMaker
 from invdesflow.learning.labelled_pool import LabelledPoolMaker
 from invdesflow.learning.retraining_jobs import RetrainingOutput, RetrainMaker
@@ -125,9 +128,7 @@ class ActiveLearningMaker(CampaignMaker):
             with Database() as database:
                 structures = relaxed_structures(database, chosen_ids)
             flows, account = self.verify.verification(structures)
-            elph_ids = {name: flow.output for name, flow in zip(structures, flows, strict=True)}
-            noted = self.note(elph_ids, campaign, campaign_round)
-            noted.config.on_missing_references = OnMissing.NONE  # a failed candidate must not keep the round open
+            noted = self.note(self._elph_ids(structures), campaign, campaign_round)
             answered = [account, noted]
         retrained = [self.retrain.make(kind, campaign, campaign_round) for kind in self.kinds] if self.retrain else []
         close = self.close([one.output for one in retrained], campaign, campaign_round)
@@ -136,9 +137,18 @@ class ActiveLearningMaker(CampaignMaker):
         ending = Flow([*answered, *retrained, close, finish], output=finish.output, order="linear")
         return Response(replace=Flow([*flows, ending], output=finish.output))
 
+    def _elph_ids(self, structures: Mapping[str, Structure]) -> dict[str, str | None]:
+        """Name the document of each candidate, which is there whether or not the calculation comes to its end."""
+        calculation = self.verify.calculation()
+        found: dict[str, str | None] = dict.fromkeys(structures)
+        for candidate, structure in structures.items():
+            with suppress(InvDesFlowError):  # then the calculation says so itself
+                found[candidate] = calculation.identifier("elph", primitive_for_espresso(structure))
+        return found
+
     @job(name="note outcomes")
     def note(self, elph_ids: Mapping[str, str | None], campaign: str, campaign_round: int) -> None:
-        """Note what came of the calculations; a candidate without a document failed."""
+        """Note what came of the calculations; one without a document failed before it began."""
         with Database() as database:
             found = database.collection(ElectronPhononDocument).find_in("elph_id", filter(None, elph_ids.values()))
             documents = {document.elph_id: document for document in found}
@@ -156,7 +166,7 @@ class ActiveLearningMaker(CampaignMaker):
 def outcome_of(document: ElectronPhononDocument | None) -> Outcome:
     """Say what an electron-phonon calculation found: its isotropic Migdal-Eliashberg Tc, or why there is none."""
     if document is None:
-        return Outcome(status="failed", reason="The calculation failed; its tasks say why.")
+        return Outcome(status="failed", reason="The calculation could not begin.")
     known = {"source_id": document.elph_id, "core_hours": document.core_hours}
     if document.status != "completed":
         return Outcome(status=document.status, reason=document.reason or "It has not ended.", **known)

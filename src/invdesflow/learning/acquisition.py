@@ -140,7 +140,7 @@ def _log_utility(pool: Pool, settings: AcquisitionSettings, best_tc_k: float) ->
     if pool.committee is None or pool.committee.shape[1] < 2:
         raise LearningError(
             "query by committee needs the predictions of at least two members.",
-            "Use a model with an ensemble, or another strategy.",
+            "Screen with a model that is an ensemble, or use another strategy.",
         )
     return log_committee_spread(pool.committee)
 

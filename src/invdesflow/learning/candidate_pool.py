@@ -63,6 +63,7 @@ def collect_pool(
     *,
     ask_cost: bool = True,
     with_features: bool = True,
+    with_committee: bool = False,
 ) -> CandidatePool:
     """Describe candidates as the acquisition needs them.
 
@@ -79,8 +80,12 @@ def collect_pool(
         same, one core-hour.
     with_features
         Whether the crystals are described, for strategies that ask how alike they are.
+    with_committee
+        Whether the Tc by each member of the ensemble counts; a candidate that fewer members judged than others, such
+        as one that was screened before their Tc was stored, is left out.
     """
     latest = {found.candidate_id: found for found in _screenings(database, candidate_ids)}
+    members = max((len(found.tc_members_k or ()) for found in latest.values()), default=0)
     verdicts = dict(_verdicts(database, latest))
     record = DynamicRecord(_experience(database))
     rows, left_out = [], Counter[str]()
@@ -93,6 +98,9 @@ def collect_pool(
         if screening.tc_k is None or screening.tc_std_k is None or probability is None or not cost:
             left_out["no prediction"] += 1
             continue
+        if with_committee and len(screening.tc_members_k or ()) != members:
+            left_out["judged by fewer members"] += 1
+            continue
         try:
             features = list(crystal_features(crystal, periodic_table()).values()) if with_features else []
         except StructureError:
@@ -102,14 +110,14 @@ def collect_pool(
         kind = CrystalKind(frozenset(candidate.elements), prototype)
         rows.append(_Row(screening, kind, probability, cost, features))
     return CandidatePool(
-        pool=_pool(rows) if rows else None,
+        pool=_pool(rows, with_committee=with_committee) if rows else None,
         formulas=[row.screening.reduced_formula for row in rows],
         kinds=[row.kind for row in rows],
         left_out=left_out,
     )
 
 
-def _pool(rows: list[_Row]) -> Pool:
+def _pool(rows: list[_Row], *, with_committee: bool) -> Pool:
     return Pool(
         names=tuple(row.screening.candidate_id for row in rows),
         tc_mean_k=np.array([row.screening.tc_k for row in rows], dtype=float),
@@ -117,6 +125,7 @@ def _pool(rows: list[_Row]) -> Pool:
         p_stable=np.array([row.probability for row in rows]),
         cost_core_hours=np.array([row.cost for row in rows]),
         features=np.array([row.features for row in rows]),
+        committee=np.array([row.screening.tc_members_k or () for row in rows]) if with_committee else None,
     )
 
 

@@ -87,6 +87,7 @@ class AcquireMaker(SettingsMaker):
                 self.hull_limit_ev_per_atom,
                 ask_cost=not free,
                 with_features=self.settings.diversity != "none" or self.settings.strategy == "expected_model_change",
+                with_committee=self.settings.strategy == "committee",
             )
             best = max((one.best_tc_k for one in earlier), default=0.0)
             settings = self.settings.model_copy(update={"seed": self.settings.seed + campaign_round})

@@ -29,6 +29,7 @@ __all__ = [
     "RetrainingSettings",
     "compare",
     "require_numbers",
+    "require_retrainable",
     "retrainer",
     "verdict",
 ]
@@ -179,6 +180,7 @@ class Retrainer(Protocol):
 
 RETRAINERS: Mapping[Kind, str] = {
     "tc": "invdesflow.learning.retraining_tc:retrain_tc",
+    "classifier": "invdesflow.learning.retraining_classifier:retrain_classifier",
     "formation-energy": "invdesflow.learning.retraining_formation_energy:retrain_formation_energy",
     "generator": "invdesflow.learning.retraining_generator:retrain_generator",
 }
@@ -193,16 +195,28 @@ def retrainer(kind: Kind) -> Retrainer:
     LearningError
         If models of this kind are not retrained here, or a package is missing.
     """
-    if kind not in RETRAINERS:
-        raise LearningError(
-            f"Models of the kind {kind} are not retrained from a training set.", f"Kinds: {', '.join(RETRAINERS)}."
-        )
+    require_retrainable(kind)
     module, _, name = RETRAINERS[kind].partition(":")
     try:
         found: Retrainer = getattr(import_module(module), name)
     except ImportError as error:
         raise LearningError(f"Training needs {error.name}.", "Run: pip install 'invdesflow[train]'.") from error
     return found
+
+
+def require_retrainable(kind: Kind) -> None:
+    """Refuse a kind that is not fine-tuned from a training set.
+
+    Raises
+    ------
+    LearningError
+        If it is the potential, which learns from forces, and those stand in the folders of the tasks.
+    """
+    if kind not in RETRAINERS:
+        raise LearningError(
+            f"A {kind} learns from forces, which a training set does not hold.",
+            "Fine-tune it with `invdesflow potential finetune`, then `invdesflow potential pack` and `models import`.",
+        )
 
 
 def require_numbers(arrays: Mapping[str, NDArray[Any]], parts: Sequence[str]) -> None:

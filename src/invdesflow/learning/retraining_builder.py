@@ -10,7 +10,7 @@ from jobflow import Flow, run_locally
 
 from invdesflow.database.builders import DatabaseBuilder
 from invdesflow.errors import InvDesFlowError
-from invdesflow.learning.retraining import RETRAINERS, RetrainingRule, RetrainingSettings
+from invdesflow.learning.retraining import RetrainingRule, RetrainingSettings, require_retrainable
 from invdesflow.learning.retraining_claims import Claims
 from invdesflow.learning.retraining_jobs import RetrainMaker, situation
 from invdesflow.learning.training_set_documents import Kind
@@ -63,10 +63,9 @@ class RetrainingBuilder(DatabaseBuilder):
         self._settings = RetrainingSettings(**self.settings)
 
     def get_items(self) -> Iterator[Kind]:
-        """Yield the kinds that can be retrained."""
-        kinds = [kind for kind in self.kinds if kind in RETRAINERS]
-        self.total = len(kinds)
-        yield from kinds
+        """Yield the kinds."""
+        self.total = len(self.kinds)
+        yield from self.kinds
 
     def process_item(self, item: Kind) -> Kind:
         """Pass on: what there is to do needs the database, and is done where it is written."""
@@ -107,6 +106,7 @@ class RetrainingBuilder(DatabaseBuilder):
             )
 
     def _start(self, kind: Kind) -> Started:
+        require_retrainable(kind)
         now = situation(self.database, kind)
         if not self._rule.is_met(len(now.new), len(now.old), now.age_days):
             return Started(kind, len(now.new), None, "not enough is new")

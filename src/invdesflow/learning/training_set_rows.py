@@ -28,6 +28,9 @@ _CORRECTED_ELEMENTS = frozenset({"H", "N", "O", "F", "Si", "S", "Cl", "Se", "Br"
 """Elements whose compounds carry an energy correction in the Materials Project (Wang et al., Sci. Rep. 11, 15496
 (2021)), which plain PBE energies do not have."""
 
+_NO_RESULT = "smoke"
+"""Protocol that only tests an installation."""
+
 Found = TrainingRow | str
 """A row, or the reason why there is none."""
 
@@ -121,6 +124,8 @@ def _is_complete(calculation: Calculation) -> bool:
 
 
 def _calculated(document: ElectronPhononDocument, mu_star: float) -> dict[str, float] | str:
+    if document.protocol == _NO_RESULT:
+        return "smoke protocol, whose numbers are no results"
     if document.status != "completed":
         return document.status.replace("_", " ")
     if document.phonons is not None and document.phonons.imaginary_modes:
@@ -169,7 +174,7 @@ def _classifier_rows(sources: Sources, mu_star: float) -> Iterator[Found]:
         labels = _class_of(_published(known, mu_star))
         yield labels if isinstance(labels, str) else _known_row(known, labels, mu_star)
     for own in sources.electron_phonon:
-        if own.status == "magnetic" or (own.status == "insulating" and _gap_ev(own) >= GAP_EV):
+        if _is_no_superconductor(own):
             yield _own_row(own, {"positive": 0.0}, mu_star)
         else:
             labels = _class_of(_calculated(own, mu_star))
@@ -185,9 +190,12 @@ def _class_of(labels: dict[str, float] | str) -> dict[str, float] | str:
     return {"positive": float(tc_k >= HIGH_TC_K), "tc_k": tc_k}
 
 
-def _gap_ev(document: ElectronPhononDocument) -> float:
+def _is_no_superconductor(document: ElectronPhononDocument) -> bool:
+    """Tell whether a crystal is a magnet or an insulator, as far as the calculation can be believed."""
+    if document.protocol == _NO_RESULT:
+        return False
     gap = None if document.electrons is None else document.electrons.gap_ev
-    return 0.0 if gap is None else gap
+    return document.status == "magnetic" or (document.status == "insulating" and (gap or 0.0) >= GAP_EV)
 
 
 def _generator_rows(sources: Sources, mu_star: float) -> Iterator[Found]:

@@ -39,7 +39,7 @@ class Classifier(ShippedModel):
         self.law = Law(**{name: float(card["calibration"][name]) for name in ("networks", "forest", "intercept")})
         shape, members, networks = Shape(**card["shape"]), int(card["members"]), int(card["networks"])
         self.scale = SiteScale(*(arrays[name] for name in ("elements", "potential_mean", "potential_deviation")))
-        self._members = [
+        self.members = [
             Member.from_arrays(arrays_under(arrays, f"member{number}."), shape, self.scale.inputs, networks)
             for number in range(members)
         ]
@@ -65,7 +65,7 @@ class Classifier(ShippedModel):
         return [one for piece in grouper(pairs, PIECE) for one in self._predict(piece)]
 
     def _predict(self, pairs: Sequence[tuple[Structure, CrystalDescription | str]]) -> list[ClassPrediction]:
-        read = [self._read(structure, description) for structure, description in pairs]
+        read = [self.read(structure, description) for structure, description in pairs]
         judged = iter(self.judge([one for one in read if not isinstance(one, str)]))
         return [ClassPrediction(None, None, one) if isinstance(one, str) else next(judged) for one in read]
 
@@ -73,12 +73,16 @@ class Classifier(ShippedModel):
         """Judge crystals given as graph and features of the sites; all are in memory at once."""
         if not crystals:
             return []
-        inputs = Inputs.of(crystals)
-        parts = np.stack([member.logits(inputs) for member in self._members])
+        parts = self.logits(crystals)
         mean, spread = self.law.probability(parts.mean(axis=0)), self.law.probability(parts).std(axis=0)
         return [ClassPrediction(float(p), float(s)) for p, s in zip(mean, spread, strict=True)]
 
-    def _read(self, structure: Structure, description: CrystalDescription | str) -> Crystal | str:
+    def logits(self, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+        """Return what networks and forest of each member say, shape (members, crystals, 2)."""
+        inputs = Inputs.of(crystals)
+        return np.stack([member.logits(inputs) for member in self.members])
+
+    def read(self, structure: Structure, description: CrystalDescription | str) -> Crystal | str:
         """Return graph and features of the sites, or the reason why there are none."""
         try:
             graph = crystal_graph(structure, CUTOFF, MOST_NEIGHBOURS)

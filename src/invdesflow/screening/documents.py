@@ -56,6 +56,9 @@ class ScreeningDocument(Document):
     mu_star: float = Field(ge=0, description="Coulomb pseudopotential of tc_k")
     tc_k: float | None = Field(None, ge=0, description="predicted Tc, K")
     tc_std_k: float | None = Field(None, ge=0, description="standard deviation of the prediction, K")
+    tc_members_k: list[float] | None = Field(
+        None, description="predicted Tc by each member of the ensemble, K; none: the model is not one"
+    )
     lambda_: float | None = Field(None, ge=0, description="predicted electron-phonon coupling strength")
     omega_log_mev: float | None = Field(None, gt=0, description="predicted logarithmic average frequency, meV")
     superconductor_probability: float | None = Field(

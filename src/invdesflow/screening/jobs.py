@@ -225,6 +225,7 @@ def screen(
             mu_star=mu_star,
             tc_k=tc.tc_k,
             tc_std_k=tc.tc_std_k,
+            tc_members_k=None if tc.members_k is None else list(tc.members_k),
             lambda_=tc.lambda_,
             omega_log_mev=tc.omega_log_mev,
             domain_distance=tc.domain_distance,

@@ -25,6 +25,8 @@ class TcPrediction:
         Why there is no prediction.
     disagreement
         Standard deviation of ln lambda among the members of the ensemble; None for a model that is not one.
+    members_k
+        Tc by each member (K); None for a model that is not an ensemble.
     """
 
     tc_k: float | None
@@ -35,6 +37,7 @@ class TcPrediction:
     in_domain: bool
     reason: str | None = None
     disagreement: float | None = None
+    members_k: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

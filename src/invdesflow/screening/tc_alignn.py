@@ -214,6 +214,11 @@ class TcEnsemble:
         spread = np.sqrt(np.mean([spread**2 for _, spread in parts], axis=0))
         return means.mean(axis=0), spread, means[:, :, 0].std(axis=0)
 
+    def member_tc(self, outputs: FloatArray, mu_star: float) -> FloatArray:
+        """Return the Tc (K) by each member from what `outputs` returns, shape (crystals, members)."""
+        means = np.array([combine(one, self._shares)[0] for one in outputs])
+        return critical_temperature(np.exp(means[..., 0]), np.exp(means[..., 1]), mu_star).T
+
     def standardised(self, inputs: Sequence[CrystalInputs]) -> NDArray[np.float32]:
         """Return the features in which the domain is described, shape (crystals, features)."""
         return self._scale.features(inputs)
@@ -223,7 +228,9 @@ class TcEnsemble:
         return tc_width(mean, self._stretch * np.hypot(spread, self._residual), mu_star)
 
     def _predict(self, inputs: Sequence[CrystalInputs], mu_star: float) -> list[TcPrediction]:
-        mean, spread, disagreement = self.average(self.outputs(inputs))
+        outputs = self.outputs(inputs)
+        mean, spread, disagreement = self.average(outputs)
+        members = self.member_tc(outputs, mu_star).tolist()
         coupling, frequency = np.exp(mean[:, 0]), np.exp(mean[:, 1])
         tc = critical_temperature(coupling, frequency, mu_star)
         width = self.width(mean, spread, mu_star)
@@ -231,8 +238,10 @@ class TcEnsemble:
         inside = (distance <= 1.0) & (disagreement <= self._disagreement)
         columns = (tc, width, coupling, frequency, distance, disagreement)
         return [
-            TcPrediction(t, w, c, f, d, in_domain=known, disagreement=apart)
-            for (t, w, c, f, d, apart), known in zip(np.column_stack(columns).tolist(), inside.tolist(), strict=True)
+            TcPrediction(t, w, c, f, d, in_domain=known, disagreement=apart, members_k=tuple(each))
+            for (t, w, c, f, d, apart), known, each in zip(
+                np.column_stack(columns).tolist(), inside.tolist(), members, strict=True
+            )
         ]
 
 

@@ -63,8 +63,6 @@ class TreeEnsemble:
     def predict(self, samples: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Evaluate every tree on every sample.
 
-        All trees and samples descend together, one level at a time; those that reached a leaf drop out.
-
         Parameters
         ----------
         samples
@@ -74,6 +72,13 @@ class TreeEnsemble:
         -------
         ndarray
             Shape (samples, trees, outputs).
+        """
+        return self.values[self.leaves(samples)].astype(np.float64)
+
+    def leaves(self, samples: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+        """Return the leaf of every tree that each sample falls into, as a row of `values`, shape (samples, trees).
+
+        All trees and samples descend together, one level at a time; those that reached a leaf drop out.
         """
         x = np.asarray(samples, dtype=np.float32)
         count = len(x)
@@ -87,8 +92,7 @@ class TreeEnsemble:
             goes_left = x[row[active], self.feature[here]] <= self.threshold[here]
             node[active] = np.where(goes_left, here + 1, root[active] + self.right[here])
             active = active[self.feature[node[active]] >= 0]
-        leaves: NDArray[np.float64] = self.values[leaf_number[node]].astype(np.float64)
-        return leaves.reshape(count, self.trees, leaves.shape[-1])
+        return leaf_number[node].reshape(count, self.trees)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to store, by name."""
