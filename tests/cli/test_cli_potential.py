@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from invdesflow.cli import potential
+from invdesflow.cli import potential_labels, potential_measuring, potential_training
 from invdesflow.errors import ConfigurationError, LearningError, PotentialError
 from invdesflow.learning.potential.frame_files import read_frames
 from invdesflow.learning.potential.frames import compositions
@@ -13,7 +13,7 @@ from invdesflow.learning.potential.frames import compositions
 def labelled(folder: Path, *subjects: str, **options) -> Path:
     output = folder / "labels.xyz"
     settings = {"number": 2, "seed": 0, "stretch": 0.03, "strain": 0.015, "displacement": 0.06, "operations": 1}
-    potential.label(list(subjects), output, **settings, protocol="moderate", family="none", **options)
+    potential_labels.label(list(subjects), output, **settings, protocol="moderate", family="none", **options)
     return output
 
 
@@ -37,25 +37,25 @@ def test_an_unknown_teacher_is_refused(database, tmp_path):
 
 def test_settings_that_no_model_has_are_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="colour"):
-        potential.train([], tmp_path, setting=["colour=red"])
+        potential_training.train([], tmp_path, setting=["colour=red"])
     with pytest.raises(ConfigurationError, match="steps"):
-        potential.train([], tmp_path, setting=["steps=-1"])
+        potential_training.train([], tmp_path, setting=["steps=-1"])
     with pytest.raises(ConfigurationError, match="NAME=VALUE"):
-        potential.train([], tmp_path, setting=["steps"])
+        potential_training.train([], tmp_path, setting=["steps"])
 
 
 def test_a_database_without_labels_cannot_be_trained_on(database, tmp_path):
     with pytest.raises(LearningError, match="no labelled crystals"):
-        potential.train(None, tmp_path / "model")
+        potential_training.train(None, tmp_path / "model")
     assert not (tmp_path / "model").exists()
 
 
 def test_a_composition_that_is_not_there_cannot_be_held_out(database, tmp_path):
     output = labelled(tmp_path, "MgB2", teacher="CHGNet")
     with pytest.raises(LearningError, match="NbN"):
-        potential.train([output], tmp_path / "model", hold_out=["NbN"])
+        potential_training.train([output], tmp_path / "model", hold_out=["NbN"])
 
 
 def test_levels_of_a_committee_must_rise(database, tmp_path):
     with pytest.raises(ConfigurationError, match="must rise"):
-        potential.check(["MgB2"], [tmp_path / "model.pth"], known=0.5, absurd=0.1)
+        potential_measuring.check(["MgB2"], [tmp_path / "model.pth"], known=0.5, absurd=0.1)
