@@ -22,11 +22,11 @@ from invdesflow.campaigns.rounds import get_campaign
 from invdesflow.campaigns.subjects import Subject
 from invdesflow.campaigns.verification import VerificationMaker
 from invdesflow.campaigns.verifying import verify
+from invdesflow.database.arrays import unpack_arrays
 from invdesflow.eliashberg.migdal_eliashberg import gap_function
 from invdesflow.eliashberg.pade import gap_edge
 from invdesflow.eliashberg.pairing import Pairing
 from invdesflow.eliashberg.spectrum import Alpha2F
-from invdesflow.epw.arrays import unpack_arrays
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.epw.parsers.wannier import read_hamiltonian
 from invdesflow.errors import EspressoError

@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from invdesflow.cli.main import app
-from invdesflow.epw.arrays import pack_arrays
+from invdesflow.database.arrays import pack_arrays
 from invdesflow.epw.documents import CriticalTemperature, ElectronPhononDocument
 from invdesflow.epw.outputs import MeshStep
 from invdesflow.errors import ConfigurationError, DatabaseError, InvDesFlowError

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from pymatgen.core import Lattice, Structure
 
 from invdesflow.database import Database
+from invdesflow.database.arrays import pack_arrays, unpack_arrays
 from invdesflow.database.migrations import migrate
-from invdesflow.epw.arrays import pack_arrays, unpack_arrays
 from invdesflow.epw.documents import CriticalTemperature, ElectronPhononDocument
 from invdesflow.errors import DatabaseError
 from invdesflow.espresso.protocols import load_protocol

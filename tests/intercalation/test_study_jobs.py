@@ -6,7 +6,7 @@ from harmonic_hydride import X_GUEST, X_HOST, HarmonicHydride
 from pymatgen.core import Lattice, Structure
 from study_documents import CELLS, GUEST, HOST, POTENTIAL, calculation, relaxation, screening
 
-from invdesflow.epw.arrays import pack_arrays, unpack_arrays
+from invdesflow.database.arrays import pack_arrays, unpack_arrays
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import IntercalationError
 from invdesflow.intercalation import known_crystals

@@ -6,7 +6,7 @@ from typing import Any
 
 from invdesflow.campaigns.rounds import get_campaign
 from invdesflow.database import Database
-from invdesflow.epw.arrays import unpack_arrays
+from invdesflow.database.arrays import unpack_arrays
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import CampaignError
 from invdesflow.intercalation.documents import IntercalationStudyDocument

@@ -88,7 +88,7 @@ def find_calculation(database: "Database", identifier: str) -> "ElectronPhononDo
 
 def read_arrays(database: "Database", document: "ElectronPhononDocument") -> "dict[str, NDArray[Any]]":
     """Return the arrays of a calculation; none where it did not come to any."""
-    from invdesflow.epw.arrays import unpack_arrays
+    from invdesflow.database.arrays import unpack_arrays
 
     return {} if document.arrays is None else unpack_arrays(database.blobs.get(document.arrays))
 

@@ -119,7 +119,7 @@ class ElectronPhononDocument(Document):
     omega_2_mev: float | None = None
     critical_temperatures: list[CriticalTemperature] = Field(default_factory=list)
     gaps: list[GapOutput] = Field(default_factory=list, description="anisotropic or isotropic gap of epw.x against T")
-    arrays: str | None = Field(None, description="SHA-256 of the arrays in GridFS (invdesflow.epw.arrays)")
+    arrays: str | None = Field(None, description="SHA-256 of the arrays in GridFS (invdesflow.database.arrays)")
     cost: list[StepCost] = Field(default_factory=list)
     core_hours: float | None = Field(None, description="sum of the cost")
 

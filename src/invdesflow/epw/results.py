@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invdesflow.database import Database
+from invdesflow.database.arrays import pack_arrays
 from invdesflow.database.documents import utc_now
 from invdesflow.eliashberg.critical_temperature import LOWEST_TEMPERATURE_K, critical_temperature
 from invdesflow.eliashberg.formulas import allen_dynes_tc, mcmillan_tc
 from invdesflow.eliashberg.pairing import Pairing
 from invdesflow.eliashberg.spectrum import Alpha2F
-from invdesflow.epw.arrays import pack_arrays
 from invdesflow.epw.coupling_jobs import spectrum_of
 from invdesflow.epw.documents import (
     CriticalTemperature,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from invdesflow.crystals.symmetry import primitive
 from invdesflow.database import Database
-from invdesflow.epw.arrays import unpack_arrays
+from invdesflow.database.arrays import unpack_arrays
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import IntercalationError, InvDesFlowError
 from invdesflow.intercalation.documents import CrystalSources

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from invdesflow.database import Database
+from invdesflow.database.arrays import pack_arrays, unpack_arrays
 from invdesflow.database.documents import Provenance
 from invdesflow.database.provenance import current_provenance
 from invdesflow.database.stages import StageRecord, Stopwatch
-from invdesflow.epw.arrays import pack_arrays, unpack_arrays
 from invdesflow.errors import IntercalationError
 from invdesflow.intercalation.comparison import element_references
 from invdesflow.intercalation.documents import CrystalSources, IntercalationStudyDocument, Pair, study_id
