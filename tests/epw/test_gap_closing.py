@@ -5,6 +5,11 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
+from invdesflow.eliashberg.critical_temperature import critical_temperature
+from invdesflow.eliashberg.migdal_eliashberg import gap_function
+from invdesflow.eliashberg.pade import gap_edge
+from invdesflow.eliashberg.pairing import Pairing
+from invdesflow.eliashberg.spectrum import Alpha2F
 from invdesflow.epw.gap_closing import gap_closing_tc
 from invdesflow.epw.outputs import GapOutput
 
@@ -37,12 +42,42 @@ def gap(temperature_k: float, largest_mev: float | None) -> GapOutput:
     )
 
 
-@pytest.mark.parametrize(("fractions", "within"), [([0.25, 0.5, 0.75, 0.9], 0.03), ([0.9, 0.97], 0.01)])
+@pytest.mark.parametrize(
+    ("fractions", "within"), [([0.25, 0.5, 0.75, 0.9], 0.005), ([0.5, 0.6], 0.03), ([0.9, 0.97], 0.005)]
+)
 def test_gaps_of_weak_coupling_close_at_their_tc(fractions: list[float], within: float) -> None:
     gaps = [gap(TC_K * t, 6.8 * bcs_gap(t)) for t in fractions] + [gap(TC_K * 1.1, None), gap(TC_K * 1.2, None)]
     tc_k, reason = gap_closing_tc(gaps[::-1])
     assert reason == ""
     assert tc_k == pytest.approx(TC_K, rel=within)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "tc_k"),
+    [
+        ([(1.270, 0.4794394), (1.905, 0.4418788), (2.541, 0.3469801), (3.176, None)], 3.1757),  # aluminium
+        ([(47.083, 27.70863), (94.166, 25.80245), (125.555, 20.02219), (172.638, None)], 156.943),  # H3S
+        ([(125.555, 20.02219), (141.249, 14.83588), (172.638, None)], 156.943),
+        ([(141.249, 14.83588), (156.943, 0.02198286), (172.638, None)], 156.943),
+    ],
+)
+def test_gaps_of_epw_close_where_the_linearised_equations_have_their_tc(
+    gaps: list[tuple[float, float | None]], tc_k: float
+) -> None:
+    """Isotropic gaps that epw.x found, and Tc of `critical_temperature` from the same alpha2F and mu*."""
+    found, reason = gap_closing_tc([gap(*one) for one in gaps])
+    assert reason == ""
+    assert found == pytest.approx(tc_k, rel=0.015)
+
+
+@pytest.mark.parametrize("lambda_", [0.6, 1.0, 2.0])
+def test_gaps_of_strong_coupling_close_at_their_tc(lambda_: float) -> None:
+    energies = np.arange(1.0, 201.0)
+    spectrum = Alpha2F(energies, np.exp(-0.5 * ((energies - 120.0) / 25.0) ** 2))
+    pairing = Pairing.allen_dynes(spectrum.scaled(lambda_ / spectrum.lambda_), 0.1, 8.0)
+    tc_k = critical_temperature(pairing)
+    gaps = [gap(tc_k * t, gap_edge(gap_function(pairing, tc_k * t))) for t in (0.6, 0.75)] + [gap(1.3 * tc_k, None)]
+    assert gap_closing_tc(gaps) == (pytest.approx(tc_k, rel=0.03), "")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """Where the gap of epw.x closes: Tc from gaps at a few temperatures."""
 
 from collections.abc import Sequence
+from math import sqrt, tanh
+
+from scipy.optimize import brentq
 
 from invdesflow.epw.outputs import GapOutput
 
@@ -23,9 +26,9 @@ def gap_closing_tc(gaps: Sequence[GapOutput]) -> tuple[float | None, str]:
 
     Notes
     -----
-    Close to Tc the square of a mean-field gap falls linearly to zero (Bardeen, Cooper and Schrieffer, Phys. Rev. 108,
-    1175 (1957)). The line through the squares of the largest gaps at the two highest temperatures that have one is
-    taken, if it ends before the lowest temperature that has none.
+    Delta(T) = Delta(0) tanh(1.74 sqrt(Tc / T - 1)), the interpolation of Gross et al., Z. Phys. B 64, 175 (1986), is
+    put through the largest gaps at the two highest temperatures that have one; its Tc is taken if it lies below the
+    lowest temperature that has none.
     """
     points = sorted((gap.temperature_k, gap.gap_max_mev) for gap in gaps if gap.gap_max_mev is not None)
     above = [gap.temperature_k for gap in gaps if gap.gap_max_mev is None]
@@ -40,5 +43,15 @@ def gap_closing_tc(gaps: Sequence[GapOutput]) -> tuple[float | None, str]:
     (colder, larger), (warmer, smaller) = points[-2:]
     if larger <= smaller:
         return None, f"{between}, and the gap does not fall towards it"
-    tc_k = warmer + (warmer - colder) * smaller**2 / (larger**2 - smaller**2)
-    return (tc_k, "") if tc_k < min(above) else (None, f"{between}, and the gap does not fall so fast")
+
+    def excess(tc_k: float) -> float:
+        return smaller * _share_left(colder / tc_k) - larger * _share_left(warmer / tc_k)
+
+    if excess(min(above)) > 0.0:
+        return None, f"{between}, and the gap does not fall so fast"
+    return float(brentq(excess, highest, min(above))), ""
+
+
+def _share_left(reduced_temperature: float) -> float:
+    """Return the gap at T / Tc in units of that at zero."""
+    return tanh(1.74 * sqrt(max(0.0, 1.0 / reduced_temperature - 1.0)))
