@@ -91,7 +91,7 @@ def test_a_gate_without_a_threshold_is_not_asked():
 
 
 def test_a_model_without_an_answer_rejects_with_its_reason():
-    tc = TcPrediction(None, None, None, None, None, in_domain=False, reason="the model has not seen Po")
+    tc = TcPrediction.refused("the model has not seen Po")
     document = decide(replace(SURE, tc=tc), stability(-0.5, 0.0))
     assert document.tc_k is None
     assert failed(document) == {"tc": "the model has not seen Po"}

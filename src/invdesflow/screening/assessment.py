@@ -27,7 +27,7 @@ _Wanted = tuple[tuple[Kind, Path | str, int | None], ...]
 _NO_ANSWER: dict[Kind, Callable[[str], Any]] = {
     "classifier": lambda reason: ClassPrediction(None, None, reason),
     "formation-energy": lambda reason: FormationEnergyPrediction(None, None, reason),
-    "tc": lambda reason: TcPrediction(None, None, None, None, None, in_domain=False, reason=reason),
+    "tc": TcPrediction.refused,
     "cost": lambda reason: CostPrediction(None, None, None, None, None, reason),
 }
 _PIECE = 64

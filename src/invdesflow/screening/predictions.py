@@ -39,6 +39,11 @@ class TcPrediction:
     disagreement: float | None = None
     members_k: tuple[float, ...] | None = None
 
+    @classmethod
+    def refused(cls, reason: str) -> "TcPrediction":
+        """Return a prediction without numbers."""
+        return cls(None, None, None, None, None, in_domain=False, reason=reason)
+
 
 @dataclass(frozen=True)
 class FormationEnergyPrediction:

@@ -11,14 +11,14 @@ from maggma.utils import grouper
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from invdesflow.errors import ModelError
-from invdesflow.model_files import arrays_under, read_model
+from invdesflow.model_files import arrays_under
 from invdesflow.screening.alignn_inputs import CrystalInputs, Featuriser, InputScale, designed_features
 from invdesflow.screening.alignn_network import OUTPUTS, AlignnNetwork
 from invdesflow.screening.description import CrystalDescription
 from invdesflow.screening.domain import TrainingDomain
 from invdesflow.screening.perceptron import PerceptronCommittee
 from invdesflow.screening.predictions import TcPrediction
+from invdesflow.screening.shipped_model import ShippedModel
 from invdesflow.screening.tc_baseline import critical_temperature, tc_width
 from invdesflow.screening.tree_ensemble import TreeEnsemble
 
@@ -117,51 +117,22 @@ def combine(outputs: FloatArray, shares: Sequence[float]) -> tuple[FloatArray, F
     return mean, np.sqrt(deviation**2 @ weights)
 
 
-class TcEnsemble:
-    """Members that each learned from all folds of the training set but one.
+class TcEnsemble(ShippedModel):
+    """Members that each learned from all folds of the training set but one."""
 
-    Parameters
-    ----------
-    arrays
-        Arrays of the weights file.
-    card
-        Card of the weights file.
+    kind, format_version, weights = KIND, VERSION, WEIGHTS
 
-    Raises
-    ------
-    ModelError
-        If arrays or entries of the card are missing, or the features are of another version.
-    """
-
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
-        try:
-            self.model_id, self.version, self.digest = str(card["model_id"]), int(card["version"]), str(card["sha256"])
-            self.card = dict(card)
-            self.featuriser = Featuriser.from_card(card["inputs"], arrays["element_table"])
-            self.elements = arrays["element_features"]
-            shape = card["network"]
-            self.members = [
-                Member.from_arrays(arrays_under(arrays, f"member{k}."), shape) for k in range(card["members"])
-            ]
-            self._shares = [float(card["shares"][part]) for part in PARTS]
-            self._residual = float(card["calibration"]["residual_log_lambda"])
-            self._stretch = float(card["calibration"]["stretch_68"])
-            self._disagreement = float(card["domain"]["largest_disagreement"])
-            self._scale = InputScale(**arrays_under(arrays, "scale."))
-            self.domain = TrainingDomain.from_arrays(arrays_under(arrays, "domain."))
-        except KeyError as error:
-            raise ModelError(f"the model lacks {error.args[0]}.", "Install the package again.") from error
-
-    @classmethod
-    def load(cls, path: Path | None = None) -> "TcEnsemble":
-        """Load the shipped model, or the one at `path`.
-
-        Raises
-        ------
-        ModelError
-            If a file is missing, damaged or of another version.
-        """
-        return cls(*read_model(path or WEIGHTS, KIND, VERSION))
+    def _rebuild(self, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
+        self.featuriser = Featuriser.from_card(card["inputs"], arrays["element_table"])
+        self.elements = arrays["element_features"]
+        shape = card["network"]
+        self.members = [Member.from_arrays(arrays_under(arrays, f"member{k}."), shape) for k in range(card["members"])]
+        self._shares = [float(card["shares"][part]) for part in PARTS]
+        self._residual = float(card["calibration"]["residual_log_lambda"])
+        self._stretch = float(card["calibration"]["stretch_68"])
+        self._disagreement = float(card["domain"]["largest_disagreement"])
+        self._scale = InputScale(**arrays_under(arrays, "scale."))
+        self.domain = TrainingDomain.from_arrays(arrays_under(arrays, "domain."))
 
     def predict(
         self,
@@ -190,7 +161,7 @@ class TcEnsemble:
             rows = [self.featuriser.inputs(*pair) for pair in piece]
             known = [row for row in rows if not isinstance(row, str)]
             found = iter(self._predict(known, mu_star) if known else [])
-            predictions += [_refused(row) if isinstance(row, str) else next(found) for row in rows]
+            predictions += [TcPrediction.refused(row) if isinstance(row, str) else next(found) for row in rows]
         return predictions
 
     def outputs(self, inputs: Sequence[CrystalInputs]) -> FloatArray:
@@ -243,7 +214,3 @@ class TcEnsemble:
                 np.column_stack(columns).tolist(), inside.tolist(), members, strict=True
             )
         ]
-
-
-def _refused(reason: str) -> TcPrediction:
-    return TcPrediction(None, None, None, None, None, in_domain=False, reason=reason)

@@ -93,10 +93,7 @@ class TcBaseline(ShippedModel):
         known = [row for row in rows if not isinstance(row, str)]
         features, fractions = (np.array([row[part] for row in known]) for part in (0, 1))
         predictions = iter(self._predict_rows(features, fractions, mu_star) if known else [])
-        return [
-            TcPrediction(None, None, None, None, None, False, row) if isinstance(row, str) else next(predictions)
-            for row in rows
-        ]
+        return [TcPrediction.refused(row) if isinstance(row, str) else next(predictions) for row in rows]
 
     def _row(self, structure: Any) -> tuple[FloatArray, FloatArray] | str:
         """Return features and element fractions, or the reason why there are none."""
