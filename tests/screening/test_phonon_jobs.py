@@ -3,6 +3,7 @@
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from invdesflow.database.arrays import unpack_arrays
 from invdesflow.relaxation.documents import RelaxationDocument, Subject
 from invdesflow.relaxation.potentials import find_potential, load_calculator
 from invdesflow.relaxation.relaxation import RelaxationSettings, failed_relaxation, relax
@@ -57,8 +58,11 @@ def test_every_candidate_gets_its_own_answer_once(database, shortlist, monkeypat
     assert (salt.candidate_id, salt.relaxation_id, salt.status) == ("salt", shortlist["salt"], "stable")
     assert salt.spectrum.imaginary_modes == []
     assert salt.provenance.campaign == "test"
+    bands = unpack_arrays(database.blobs.get(salt.arrays))
+    assert bands["phonon_frequencies_cm1"].shape[1] == 3 * len(salt.primitive)
     large = phonons.get(output.phonon_ids["aluminium"])
     assert "more than 20" in large.reason
+    assert large.arrays is None
 
     def unused(*args):
         raise AssertionError("what is stored is computed again")

@@ -28,11 +28,14 @@ class PhononCell:
         Lattice vectors of the conventional cell, shape (3, 3), Angstrom, in rows.
     segments
         Ends of the segments of the band path, shape (n_segments, 2, 3), in reciprocal vectors of `primitive`.
+    labels
+        Names of these ends by Hinuma et al., with ``GAMMA`` for the centre.
     """
 
     primitive: Atoms
     conventional: NDArray[np.float64]
     segments: NDArray[np.float64]
+    labels: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, atoms: Atoms, symprec: float) -> Self:
@@ -55,7 +58,8 @@ class PhononCell:
             pbc=True,
         )
         ends = [[found["point_coords"][name] for name in names] for names in found["path"]]
-        return cls(primitive, np.array(found["conv_lattice"]), np.array(ends))
+        labels = tuple((str(first), str(last)) for first, last in found["path"])
+        return cls(primitive, np.array(found["conv_lattice"]), np.array(ends), labels)
 
     def supercell_matrix(self, min_length: float) -> NDArray[np.int64]:
         """Choose the smaller of two supercells that keep the symmetry and in which images are far enough apart.

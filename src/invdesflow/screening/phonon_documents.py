@@ -41,6 +41,9 @@ class PhononDocument(Document):
     n_displacements: int = Field(ge=0, description="displaced supercells whose forces were computed")
     residual_force: float | None = Field(ge=0, description="largest force without displacements (eV/A)")
     spectrum: Spectrum | None = Field(description="frequencies and imaginary modes; none if there are none")
+    arrays: str | None = Field(
+        None, description="SHA-256 of bands and density of states in GridFS (invdesflow.screening.phonon_bands)"
+    )
     wall_time_s: float | None = Field(ge=0, description="time taken (s); none if the calculation broke off")
 
     @model_validator(mode="after")
@@ -71,13 +74,14 @@ class PhononDocument(Document):
         potential, settings
             What it was computed with.
         **fields
-            `candidate_id`, `relaxation_id`, and fields of the base document.
+            `candidate_id`, `relaxation_id`, `arrays`, and fields of the base document.
         """
+        known = {name: value for name, value in vars(result).items() if name != "bands"}
         return cls(
             phonon_id=phonon_id(structure, potential, settings),
             reduced_formula=structure.composition.reduced_formula,
             potential=PotentialReference(kind=potential.kind, model=potential.model, digest=potential.digest),
             settings=settings,
-            **vars(result),
+            **known,
             **fields,
         )

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 
 from invdesflow.database import Database
+from invdesflow.database.arrays import pack_arrays
 from invdesflow.database.documents import Provenance
 from invdesflow.database.provenance import current_provenance
 from invdesflow.database.stages import StageRecord, Stopwatch
@@ -94,7 +95,7 @@ class DynamicalStabilityMaker(SettingsMaker):
             collection = database.collection(PhononDocument)
             stored = collection.existing(identifiers.values())
             missing = {name: row for name, row in relaxed.items() if identifiers[name] not in stored}
-            for document in self._compute(missing, potential, current_provenance(campaign, campaign_round)):
+            for document in self._compute(database, missing, potential, current_provenance(campaign, campaign_round)):
                 collection.upsert([document])
             found = collection.values({"phonon_id": {"$in": list(identifiers.values())}}, ["phonon_id", "status"])
             answers = {row["phonon_id"]: row["status"] for row in found}
@@ -107,18 +108,24 @@ class DynamicalStabilityMaker(SettingsMaker):
         return DynamicalStabilityOutput(record=record, phonon_ids=identifiers, stable_ids=stable)
 
     def _compute(
-        self, relaxations: Mapping[str, RelaxationDocument], potential: Potential, provenance: Provenance
+        self,
+        database: Database,
+        relaxations: Mapping[str, RelaxationDocument],
+        potential: Potential,
+        provenance: Provenance,
     ) -> Iterator[PhononDocument]:
         if not relaxations:
             return
         calculator = load_calculator(potential)
         for candidate_id, relaxation in track(relaxations.items(), "phonons", total=len(relaxations)):
             structure = relaxation.final_structure
+            result = _phonons(structure, calculator, potential, self.settings)
             yield PhononDocument.from_result(
                 structure,
-                _phonons(structure, calculator, potential, self.settings),
+                result,
                 potential,
                 self.settings,
+                arrays=database.blobs.put(pack_arrays(result.bands)) if result.bands else None,
                 candidate_id=candidate_id,
                 relaxation_id=relaxation.relaxation_id,
                 provenance=provenance,

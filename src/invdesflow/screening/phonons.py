@@ -15,6 +15,7 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from invdesflow.errors import StructureError
+from invdesflow.screening.phonon_bands import phonon_bands
 from invdesflow.screening.phonon_cells import PhononCell
 from invdesflow.screening.phonon_spectrum import Spectrum, find_spectrum
 
@@ -72,6 +73,8 @@ class PhononResult:
         Largest force on an atom without displacements (eV/Angstrom).
     spectrum
         The frequencies; None if there are none.
+    bands
+        Bands and density of states (`invdesflow.screening.phonon_bands`), atoms as in `primitive`; None as above.
     wall_time_s
         Time taken (s), without loading the potential; None if `harmonic_phonons` did not end.
     """
@@ -84,6 +87,7 @@ class PhononResult:
     n_displacements: int = 0
     residual_force: float | None = None
     spectrum: Spectrum | None = None
+    bands: dict[str, NDArray[Any]] | None = None
     wall_time_s: float | None = None
 
 
@@ -160,7 +164,8 @@ def _answer(structure: Structure, calculator: Calculator, settings: PhononSettin
     phonon.produce_force_constants(forces=forces, show_drift=False)
     spectrum = find_spectrum(phonon, cell.path(settings.points_per_segment), settings.imaginary_tolerance)
     status, reason = _verdict(spectrum, settings)
-    return PhononResult(status, reason, spectrum=spectrum, **known)
+    bands = phonon_bands(phonon, cell, settings.points_per_segment)
+    return PhononResult(status, reason, spectrum=spectrum, bands=bands, **known)
 
 
 def _phonopy(cell: PhononCell, supercell_matrix: NDArray[np.int64]) -> Phonopy:
