@@ -95,6 +95,16 @@ def calculations():
     return {document.elph_id: (document, arrays) for document, arrays in found}
 
 
+def potential_bands():
+    """Phonons with the potential of three crystals, without any coupling."""
+    found = {}
+    for formula in ("K2CuH6", "K2GaCuH6"):
+        document, arrays = calculated(formula, 0.6, 16.0)
+        phonons = {name: array for name, array in arrays.items() if name.startswith(("phonon_", "path_label"))}
+        found[f"ph-{formula}"] = (document.structure, phonons)
+    return found | {"ph-K2LiCuH6": found["ph-K2GaCuH6"]}
+
+
 def mode(label, degeneracy, host, guest, weight=1.0, overlap=1.0):
     return FollowedMode(
         label=label,
@@ -142,8 +152,8 @@ def pair(host, element, formula, tc_k, *, soft=0.8, known=True, coupled=None):
         formula=formula,
         space_group_number=225,
         host_cells=1,
-        host=CrystalSources(candidate_id=f"cand-{host}", elph_id=elph[0]),
-        guest=CrystalSources(candidate_id=name, elph_id=elph[1]),
+        host=CrystalSources(candidate_id=f"cand-{host}", phonon_id=f"ph-{host}", elph_id=elph[0]),
+        guest=CrystalSources(candidate_id=name, phonon_id=f"ph-{formula}", elph_id=elph[1]),
         structure=StructureChange.missing(lost)
         if lost
         else StructureChange(

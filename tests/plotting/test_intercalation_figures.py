@@ -11,7 +11,7 @@ from invdesflow.plotting.files import write_figure
 from invdesflow.plotting.intercalation_map import best_pair, guest_name, host_guest_map
 from invdesflow.plotting.intercalation_modes import gamma_modes_figure
 from invdesflow.plotting.intercalation_page import ranked_pairs, study_figures, study_page
-from invdesflow.plotting.intercalation_pairs import coupling_split_figure, side_by_side
+from invdesflow.plotting.intercalation_pairs import bands_side_by_side, coupling_split_figure, side_by_side
 from invdesflow.plotting.intercalation_table import missing_values, study_rows
 
 
@@ -26,8 +26,13 @@ def calculations():
 
 
 @pytest.fixture(scope="module")
-def page(studies, calculations):
-    return study_page(studies, calculations)
+def bands():
+    return synthetic.potential_bands()
+
+
+@pytest.fixture(scope="module")
+def page(studies, calculations, bands):
+    return study_page(studies, calculations, bands)
 
 
 def texts(html):
@@ -127,6 +132,14 @@ def test_host_and_guest_have_equal_axes_colours_and_scales(calculations):
     assert dots[0].marker.cmax == dots[1].marker.cmax
 
 
+def test_bands_with_the_potential_have_equal_axes_and_no_coupling(bands):
+    host, guest = bands_side_by_side(bands["ph-K2CuH6"], bands["ph-K2GaCuH6"])
+    assert host.layout.yaxis.range == guest.layout.yaxis.range
+    assert not any(trace.mode == "markers" for trace in host.data)
+    assert {"K", "Cu", "H"} <= {trace.name for trace in host.data}
+    assert bands_side_by_side(bands["ph-K2CuH6"], (bands["ph-K2CuH6"][0], {}))[1] is None
+
+
 def test_figures_of_a_calculation_that_stopped_are_left_out(calculations):
     (host, its), _ = calculations.values()
     found = side_by_side((host, its), (host, {}))
@@ -144,9 +157,11 @@ def test_bars_of_lambda_add_up(studies):
     assert sorted(totals.values()) == pytest.approx([0.6, 0.6, 1.9, 1.9], rel=1e-3)
 
 
-def test_page_holds_every_figure_and_loads_nothing(page, studies, calculations):
-    names = set(study_figures(studies, calculations))
+def test_page_holds_every_figure_and_loads_nothing(page, studies, calculations, bands):
+    names = set(study_figures(studies, calculations, bands))
     assert {"map", "modes-0-0", "split-0-0", "phonons-host-0-0", "gap-guest-0-0", "modes-1-1"} <= names
+    assert {"bands-host-0-0", "bands-guest-0-0", "bands-host-0-1", "bands-guest-0-1"} <= names
+    assert "bands-guest-0-2" not in names  # its phonons failed
     assert set(re.findall(r'id="figure-([^"]+)"', page)) == names
     assert set(re.findall(r'data-figure="([^"]+)"', page)) == names
     for content in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, flags=re.DOTALL):

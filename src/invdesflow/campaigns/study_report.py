@@ -9,11 +9,12 @@ from invdesflow.database import Database
 from invdesflow.database.arrays import unpack_arrays
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import CampaignError
-from invdesflow.intercalation.documents import IntercalationStudyDocument
+from invdesflow.intercalation.documents import CrystalSources, IntercalationStudyDocument
 from invdesflow.plotting.files import write_figure
 from invdesflow.plotting.intercalation_page import study_figures, study_page
-from invdesflow.plotting.intercalation_pairs import Calculated
+from invdesflow.plotting.intercalation_pairs import Calculated, PhononBands
 from invdesflow.plotting.report import write_report
+from invdesflow.screening.phonon_documents import PhononDocument
 
 __all__ = ["default_report", "studies_of", "write_study_figures", "write_study_report"]
 
@@ -54,7 +55,7 @@ def write_study_report(database: Database, studies: Sequence[IntercalationStudyD
     ConfigurationError
         If the file cannot be written.
     """
-    write_report(path, study_page(studies, _calculations(database, studies)))
+    write_report(path, study_page(studies, _calculations(database, studies), _bands(database, studies)))
     return path
 
 
@@ -80,7 +81,8 @@ def write_study_figures(
         If a file cannot be written, or pictures need a package that is not installed.
     """
     written = []
-    for name, figure in study_figures(studies, _calculations(database, studies)).items():
+    figures = study_figures(studies, _calculations(database, studies), _bands(database, studies))
+    for name, figure in figures.items():
         path = folder / f"{name}{suffix}"
         write_figure(figure, path)
         written.append(path)
@@ -89,16 +91,25 @@ def write_study_figures(
 
 def _calculations(database: Database, studies: Sequence[IntercalationStudyDocument]) -> dict[str, Calculated]:
     """Return the finished calculations that studies compared, with their arrays."""
-    wanted = {
-        source.elph_id
-        for study in studies
-        for pair in study.pairs
-        for source in (pair.host, pair.guest)
-        if source.elph_id is not None
-    }
+    wanted = {source.elph_id for source in _sources(studies) if source.elph_id is not None}
     found = database.collection(ElectronPhononDocument).find_in("elph_id", sorted(wanted))
     return {
         document.elph_id: (document, unpack_arrays(database.blobs.get(document.arrays)))
         for document in found
         if document.arrays is not None
     }
+
+
+def _bands(database: Database, studies: Sequence[IntercalationStudyDocument]) -> dict[str, PhononBands]:
+    """Return the phonons with the potential of the crystals that studies compared."""
+    wanted = {source.phonon_id for source in _sources(studies) if source.phonon_id is not None}
+    found = database.collection(PhononDocument).find_in("phonon_id", sorted(wanted))
+    return {
+        document.phonon_id: (document.primitive, unpack_arrays(database.blobs.get(document.arrays)))
+        for document in found
+        if document.arrays is not None and document.primitive is not None
+    }
+
+
+def _sources(studies: Sequence[IntercalationStudyDocument]) -> list[CrystalSources]:
+    return [source for study in studies for pair in study.pairs for source in (pair.host, pair.guest)]

@@ -11,19 +11,28 @@ from invdesflow.intercalation.documents import IntercalationStudyDocument, PairC
 from invdesflow.intercalation.published import PublishedCrystal, published_crystal
 from invdesflow.plotting.intercalation_map import guest_name, host_guest_map
 from invdesflow.plotting.intercalation_modes import gamma_modes_figure
-from invdesflow.plotting.intercalation_pairs import Calculated, coupling_split_figure, side_by_side
+from invdesflow.plotting.intercalation_pairs import (
+    Calculated,
+    PhononBands,
+    bands_side_by_side,
+    coupling_split_figure,
+    side_by_side,
+)
 from invdesflow.plotting.intercalation_table import Missing, Row, missing_values, study_rows
 from invdesflow.plotting.pages import render_page
 
 __all__ = ["ranked_pairs", "study_figures", "study_page"]
 
 _COLUMNS = 6
+_WHOSE = ("host", "guest")
 _NO_CALCULATIONS: Mapping[str, Calculated] = {}
+_NO_BANDS: Mapping[str, PhononBands] = {}
 
 
 def study_page(
     studies: Sequence[IntercalationStudyDocument],
     calculations: Mapping[str, Calculated] = _NO_CALCULATIONS,
+    bands: Mapping[str, PhononBands] = _NO_BANDS,
     *,
     top: int = 6,
 ) -> str:
@@ -35,6 +44,8 @@ def study_page(
         At least one; of one potential, or the ranking compares what cannot be compared, and the page says so.
     calculations
         ``elph_id`` -> calculation and its arrays, for the figures from first principles.
+    bands
+        ``phonon_id`` -> crystal and its phonons with the potential.
     top
         Pairs of every host that get figures of their own.
 
@@ -43,7 +54,7 @@ def study_page(
     str
         HTML of `invdesflow.plotting.pages.render_page`.
     """
-    figures = study_figures(studies, calculations, top=top)
+    figures = study_figures(studies, calculations, bands, top=top)
     for figure in figures.values():
         figure.update_layout(width=None)  # as wide as the page lets it be
     pairs = ranked_pairs(studies)
@@ -67,6 +78,7 @@ def study_page(
 def study_figures(
     studies: Sequence[IntercalationStudyDocument],
     calculations: Mapping[str, Calculated] = _NO_CALCULATIONS,
+    bands: Mapping[str, PhononBands] = _NO_BANDS,
     *,
     top: int = 6,
 ) -> dict[str, go.Figure]:
@@ -74,20 +86,20 @@ def study_figures(
 
     Parameters
     ----------
-    studies, calculations, top
+    studies, calculations, bands, top
         As for `study_page`.
 
     Returns
     -------
     dict
         ``map``; and for pair p of study s ``modes-s-p`` (phonons at Gamma with the potential),
-        ``calculated-modes-s-p``, ``split-s-p``, and ``phonons``, ``alpha2f`` and ``gap`` with ``-host-s-p`` and
-        ``-guest-s-p``.
+        ``calculated-modes-s-p``, ``split-s-p``, and ``bands`` (with the potential), ``phonons``, ``alpha2f``
+        and ``gap`` with ``-host-s-p`` and ``-guest-s-p``.
     """
     figures = {"map": host_guest_map(studies)}
     for number, study in enumerate(studies):
         for rank, pair in enumerate(study.pairs[:top]):
-            for name, figure in _pair_figures(study, pair, calculations):
+            for name, figure in _pair_figures(study, pair, calculations, bands):
                 figures[f"{name}-{number}-{rank}"] = figure
     return figures
 
@@ -129,7 +141,10 @@ def _card(number: int, study: IntercalationStudyDocument, top: int) -> _Card:
 
 
 def _pair_figures(
-    study: IntercalationStudyDocument, pair: PairComparison, calculations: Mapping[str, Calculated]
+    study: IntercalationStudyDocument,
+    pair: PairComparison,
+    calculations: Mapping[str, Calculated],
+    bands: Mapping[str, PhononBands],
 ) -> Iterator[tuple[str, go.Figure]]:
     names = study.host_formula, pair.formula
     if pair.phonons.modes:
@@ -138,10 +153,15 @@ def _pair_figures(
         yield "calculated-modes", gamma_modes_figure(pair.coupling_phonons, *names)
     if pair.coupling.host_windows:
         yield "split", coupling_split_figure(pair.coupling, *names)
+    known = [bands.get(one.phonon_id or "") for one in (pair.host, pair.guest)]
+    if known[0] is not None and known[1] is not None:
+        for whose, figure in zip(_WHOSE, bands_side_by_side(known[0], known[1]), strict=True):
+            if figure is not None:
+                yield f"bands-{whose}", figure
     host, guest = (calculations.get(one.elph_id or "") for one in (pair.host, pair.guest))
     if host is not None and guest is not None:
         for kind, drawn in side_by_side(host, guest).items():
-            for whose, figure in zip(("host", "guest"), drawn, strict=True):
+            for whose, figure in zip(_WHOSE, drawn, strict=True):
                 if figure is not None:
                     yield f"{kind}-{whose}", figure
 

@@ -1,4 +1,4 @@
-"""Figures from first principles of a host beside those of a crystal with guests, on equal axes."""
+"""Figures of a host beside those of a crystal with guests, on equal axes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,9 +14,11 @@ from invdesflow.plotting.electron_phonon_figures import FigureName, electron_pho
 from invdesflow.plotting.phonon_bands import coupling_scale, phonon_bands_figure
 from invdesflow.plotting.style import BLUE, GREEN, INK, ORANGE, TEMPLATE, formula_html
 
-__all__ = ["Calculated", "coupling_split_figure", "side_by_side"]
+__all__ = ["Calculated", "PhononBands", "bands_side_by_side", "coupling_split_figure", "side_by_side"]
 
 Calculated = tuple[ElectronPhononDocument, Mapping[str, NDArray[Any]]]
+PhononBands = tuple[Structure, Mapping[str, NDArray[Any]]]
+"""A crystal and its phonons, its atoms in the order of the projected density of states."""
 
 _KINDS: tuple[FigureName, ...] = ("phonons", "alpha2f", "gap")
 _COLOURS = (BLUE, ORANGE, GREEN, "#8b5a9c", "#b5484d", "#3d9a9a")
@@ -36,7 +38,7 @@ def side_by_side(host: Calculated, guest: Calculated) -> dict[str, tuple[go.Figu
         ``phonons``, ``alpha2f`` and ``gap`` -> the figures of the host and of the crystal with guests, on equal axes;
         None where one did not come so far. What neither has is left out.
     """
-    phonons = _phonons(host, guest)
+    phonons = bands_side_by_side((_crystal(host[0]), host[1]), (_crystal(guest[0]), guest[1]))
     left, right = (
         electron_phonon_figures(*one) | ({} if figure is None else {"phonons": figure})
         for one, figure in zip((host, guest), phonons, strict=True)
@@ -52,6 +54,33 @@ def side_by_side(host: Calculated, guest: Calculated) -> dict[str, tuple[go.Figu
         for axis in ("yaxis", "yaxis2") if along_path else ("xaxis", "yaxis", "yaxis2"):
             _equalise(figures, axis)
     return found
+
+
+def bands_side_by_side(host: PhononBands, guest: PhononBands) -> tuple[go.Figure | None, go.Figure | None]:
+    """Draw the phonons of both with the same energies, colours of elements and scale of the coupling.
+
+    Parameters
+    ----------
+    host, guest
+        Crystals and arrays, as for `invdesflow.plotting.phonon_bands.phonon_bands_figure`.
+
+    Returns
+    -------
+    tuple of Figure
+        None where there are no phonons.
+    """
+    known = [one for one in (host, guest) if "phonon_frequencies_cm1" in one[1]]
+    elements = list(dict.fromkeys(site.specie.symbol for structure, _ in known for site in structure))
+    scales = [coupling_scale(its, structure) for structure, its in known if "path_lambda" in its]
+    drawn = [
+        phonon_bands_figure(its, structure, elements=elements, full_scale=max(scales, default=None))
+        if "phonon_frequencies_cm1" in its
+        else None
+        for structure, its in (host, guest)
+    ]
+    for axis in ("yaxis", "yaxis2"):
+        _equalise([figure for figure in drawn if figure is not None], axis)
+    return drawn[0], drawn[1]
 
 
 def coupling_split_figure(change: CouplingChange, host: str, guest: str) -> go.Figure:
@@ -96,19 +125,6 @@ def coupling_split_figure(change: CouplingChange, host: str, guest: str) -> go.F
     figure.update_xaxes(title_text="λ")
     figure.update_layout(template=TEMPLATE, barmode="stack", height=300, bargap=0.35)
     return figure
-
-
-def _phonons(*calculated: Calculated) -> list[go.Figure | None]:
-    """Draw the phonons of both with the same colours of elements and the same scale of the coupling."""
-    drawn = [(_crystal(one), its) for one, its in calculated if "phonon_frequencies_cm1" in its]
-    elements = list(dict.fromkeys(site.specie.symbol for structure, _ in drawn for site in structure))
-    scales = [coupling_scale(its, structure) for structure, its in drawn if "path_lambda" in its]
-    return [
-        phonon_bands_figure(its, _crystal(one), elements=elements, full_scale=max(scales, default=None))
-        if "phonon_frequencies_cm1" in its
-        else None
-        for one, its in calculated
-    ]
 
 
 def _crystal(document: ElectronPhononDocument) -> Structure:
