@@ -1,13 +1,15 @@
 """`invdesflow potential`: labels from a potential, and what is refused before anything is run."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from invdesflow.cli import potential_labels, potential_measuring, potential_training
 from invdesflow.errors import ConfigurationError, LearningError, PotentialError
-from invdesflow.learning.potential.frame_files import read_frames
-from invdesflow.learning.potential.frames import compositions
+from invdesflow.learning.potential.frame_files import read_frames, write_frames
+from invdesflow.learning.potential.frames import Frame, compositions
 
 
 def labelled(folder: Path, *subjects: str, **options) -> Path:
@@ -33,6 +35,24 @@ def test_an_unknown_teacher_is_refused(database, tmp_path):
     with pytest.raises(PotentialError, match=r"no DeePMD model|not installed"):
         labelled(tmp_path, "MgB2", teacher="missing.pth")
     assert not (tmp_path / "labels.xyz").exists()
+
+
+def test_the_stress_of_labels_is_completed_from_a_few_crystals(tmp_path, capsys):
+    low, high, labels = (tmp_path / name for name in ("low.xyz", "high.xyz", "labels.xyz"))
+    write_frames(low, [aluminium(4.0)])
+    write_frames(high, [replace(aluminium(4.0), virial_ev=np.eye(3), theory="pw.x ecutwfc 100")])
+    write_frames(labels, [aluminium(4.1), aluminium(4.2)])
+    potential_labels.complete([labels], low, high, tmp_path / "completed.xyz")
+    completed = read_frames(tmp_path / "completed.xyz")
+    assert [frame.virial_ev[0, 0] for frame in completed] == pytest.approx([1, 1])
+    assert {frame.theory for frame in completed} == {"pw.x ecutwfc 80, stress as of pw.x ecutwfc 100"}
+    assert "1.000" in capsys.readouterr().out
+
+
+def aluminium(a: float) -> Frame:
+    """Return a label without stress."""
+    nothing = np.zeros((1, 3))
+    return Frame(("Al",), a * np.eye(3), nothing, -1.0, nothing, np.zeros((3, 3)), "pw.x ecutwfc 80")
 
 
 def test_settings_that_no_model_has_are_refused(tmp_path):

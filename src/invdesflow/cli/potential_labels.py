@@ -1,13 +1,13 @@
-"""`invdesflow potential label`: crystals that a potential learns from."""
+"""`invdesflow potential label|complete`: crystals that a potential learns from."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from invdesflow.cli.output import say
+from invdesflow.cli.output import print_table, say
 from invdesflow.cli.pairs import settings_of
-from invdesflow.cli.potential_options import load_committee
+from invdesflow.cli.potential_options import load_committee, read_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from invdesflow.learning.potential.labelling import Unlabelled
     from invdesflow.relaxation.potentials import Potential
 
-__all__ = ["add_commands", "label"]
+__all__ = ["add_commands", "complete", "label"]
+
+MISSING_COLUMNS = {"element": "element", "virial": "missing virial (eV/atom)"}
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands that make labels."""
-    app.command()(label)
+    for command in (label, complete):
+        app.command()(command)
 
 
 def label(
@@ -75,6 +78,24 @@ def label(
         _write_labels(_labelled_by_espresso(queue, protocol, family, setting or []), len(queue), output)
     else:
         _write_labels(_labelled_by_potential(queue, teacher), len(queue), output)
+
+
+def complete(
+    labels: Annotated[list[Path], typer.Argument(help="Extended XYZ files of crystals that pw.x labelled")],
+    low: Annotated[Path, typer.Option(help="A few crystals of the same elements, labelled at the same cutoff")],
+    high: Annotated[Path, typer.Option(help="The same few crystals, labelled at a higher cutoff")],
+    output: Annotated[Path, typer.Option(help="Extended XYZ file that the completed labels go to")],
+) -> None:
+    """Add to the stress of labels what it lacks at their cutoff, atom by atom."""
+    from invdesflow.learning.potential.frame_files import read_frames, write_frames
+    from invdesflow.learning.potential.plane_waves import complete_virials, missing_virials
+
+    reference = read_frames(high)
+    missing = missing_virials(read_frames(low), reference)
+    print_table([{"element": name, "virial": f"{share:.3f}"} for name, share in missing.items()], MISSING_COLUMNS)
+    completed = complete_virials(read_labels(labels, None), missing, reference[0].theory)
+    write_frames(output, completed)
+    say(f"{len(completed)} labelled crystals in {output}.")
 
 
 def _in_turn(drawn: "list[list[Structure]]") -> "Iterator[Structure]":
