@@ -8,13 +8,10 @@ from invdesflow.database import Database
 from invdesflow.errors import CampaignError
 
 
-def test_a_round_that_could_not_begin_is_an_error_and_stays_open(
-    database: Database, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_round_that_could_not_begin_is_an_error_and_stays_open(database: Database) -> None:
     recipe = Recipe("verified", VerificationMaker(candidate_ids=["cand-nowhere"], protocol="smoke"))
-    with pytest.raises(CampaignError, match=r"Round 0 of verified is not complete: choose candidates failed\."):
+    with pytest.raises(CampaignError, match=r"^The candidate cand-nowhere has no converged relaxation\."):
         run_campaign(database, recipe)
-    assert "The candidate cand-nowhere has no converged relaxation." in capsys.readouterr().err
     [first] = get_campaign(database, "verified").rounds
     assert first.status == "running"
 

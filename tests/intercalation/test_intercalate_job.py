@@ -3,18 +3,22 @@
 import json
 
 import pytest
+from ase.calculators.emt import EMT
 from monty.json import MontyDecoder
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from invdesflow.campaigns.builders import SummaryBuilder
+from invdesflow.crystals.symmetry import primitive
 from invdesflow.errors import CampaignError, ConfigurationError, IntercalationError, StructureError
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.intercalation.account import IntercalateOutput
 from invdesflow.intercalation.fillings import OrderingSettings
+from invdesflow.intercalation.guests import GuestSettings
 from invdesflow.intercalation.hosts import HostSettings
 from invdesflow.intercalation.jobs import IntercalateMaker
-from invdesflow.intercalation.voids import VoidSettings
+from invdesflow.intercalation.refinement import RefineSettings, refine_by_energy
+from invdesflow.intercalation.voids import VoidSettings, find_voids
 from invdesflow.superconductors.catalogue import load_catalogue
 from invdesflow.superconductors.loading import load_catalogue_into
 
@@ -173,3 +177,37 @@ def test_maker_and_output_survive_json(filled):
     assert again == maker
     output = run(again)
     assert IntercalateOutput.model_validate(json.loads(output.model_dump_json())) == output
+
+
+class Broken(EMT):
+    """A potential that gives no number."""
+
+    def calculate(self, *args, **kwargs):
+        super().calculate(*args, **kwargs)
+        self.results["energy"] = float("nan")
+
+
+def test_the_void_of_the_lowest_energy_goes_first(database, tmp_path, monkeypatch):
+    palladium = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.89), ["Pd"], [[0, 0, 0]])
+    palladium.to(str(tmp_path / "Pd.cif"))
+    name, cell = str(tmp_path / "Pd.cif"), primitive(palladium)
+    energies = {one.void.wyckoff: one.energy_ev for one in refine_by_energy(cell, find_voids(cell), "H", EMT())}
+    loose = GuestSettings(min_fit=0.5)
+    monkeypatch.setattr("invdesflow.intercalation.refinement.load_calculator", lambda _: EMT())
+    output = intercalate(name, guests=["H"], fit=loose, refine=RefineSettings())
+    best = min(energies, key=energies.get)
+    assert [pair.sites for pair in output.pairs] == [[best]]
+    assert candidate(database, output.pairs[0].guest_id).origins[0].conditions["site_energies_ev"] == {best: 0.0}
+    both = intercalate(name, guests=["H"], fit=loose, refine=RefineSettings(), n_voids=2)
+    (_, worse) = (candidate(database, pair.guest_id).origins[-1].conditions["site_energies_ev"] for pair in both.pairs)
+    assert worse == pytest.approx({name: energy for name, energy in energies.items() if name != best}, abs=1e-3)
+
+
+def test_a_guest_that_the_potential_does_not_know_is_recorded(database, tmp_path, monkeypatch):
+    palladium = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.89), ["Pd"], [[0, 0, 0]])
+    palladium.to(str(tmp_path / "Pd.cif"))
+    monkeypatch.setattr("invdesflow.intercalation.refinement.load_calculator", lambda _: Broken())
+    with pytest.raises(IntercalationError, match="not finite"):
+        intercalate(
+            str(tmp_path / "Pd.cif"), guests=["H"], fit=GuestSettings(min_fit=0.5), refine=RefineSettings(max_steps=0)
+        )

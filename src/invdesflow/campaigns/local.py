@@ -13,7 +13,7 @@ from invdesflow.campaigns.parallel import run_parallel
 from invdesflow.campaigns.recipes import Recipe
 from invdesflow.campaigns.rounds import get_campaign
 from invdesflow.database.database import Database
-from invdesflow.errors import CampaignError
+from invdesflow.errors import CampaignError, InvDesFlowError
 from invdesflow.progress import tell
 
 __all__ = ["run_campaign"]
@@ -69,9 +69,12 @@ def _run_at_once(flow: Flow, database: Database, campaign: str, number: int) -> 
     settings = database.settings
     workers = max(1, settings.workers // settings.espresso_ranks)
     failures = run_parallel(flow, database.path.resolve(), workers, tell)
+    completed = get_campaign(database, campaign).rounds[number].status == "completed"
+    if len(failures) == 1 and not completed and isinstance(failures[0].error, InvDesFlowError):
+        raise failures[0].error
     for failed in failures:
         tell(f"{failed.name}: {failed.error}")
-    if failures and get_campaign(database, campaign).rounds[number].status != "completed":
+    if failures and not completed:
         raise CampaignError(
             f"Round {number} of {campaign} is not complete: {failures[-1].name} failed.", "The same command continues."
         )

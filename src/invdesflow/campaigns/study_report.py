@@ -10,13 +10,14 @@ from invdesflow.database.arrays import unpack_arrays
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import CampaignError
 from invdesflow.intercalation.documents import CrystalSources, IntercalationStudyDocument
+from invdesflow.intercalation.jobs import IntercalateMaker
 from invdesflow.plotting.files import write_figure
 from invdesflow.plotting.intercalation_page import study_figures, study_page
 from invdesflow.plotting.intercalation_pairs import Calculated, PhononBands
 from invdesflow.plotting.report import write_report
 from invdesflow.screening.phonon_documents import PhononDocument
 
-__all__ = ["default_report", "studies_of", "write_study_figures", "write_study_report"]
+__all__ = ["account_of_guests", "default_report", "studies_of", "write_study_figures", "write_study_report"]
 
 
 def studies_of(
@@ -40,6 +41,13 @@ def studies_of(
             "No host and guest could be relaxed; see its report.",
         )
     return studies
+
+
+def account_of_guests(database: Database, campaign: str, campaign_round: int) -> str:
+    """Say how many pairs a round made, and which guests it refused and why."""
+    stages = get_campaign(database, campaign).rounds[campaign_round].stages
+    made = next(stage for stage in stages if stage.stage == IntercalateMaker.name)
+    return f"Made {made.note}."
 
 
 def default_report(database: Database, campaign: str) -> Path:

@@ -44,7 +44,12 @@ def intercalate(
     fraction: Annotated[
         list[float] | None, typer.Option(min=0.0, max=1.0, help="Share of the voids that is filled; repeatable")
     ] = None,
-    voids: Annotated[int, typer.Option(min=1, help="Largest voids that are tried, one after the other")] = 1,
+    voids: Annotated[int, typer.Option(min=1, help="Voids that are tried, one after the other, largest first")] = 1,
+    by_energy: Annotated[
+        bool, typer.Option("--by-energy", help="Try those voids first in which a guest has the lowest energy")
+    ] = False,
+    cells: Annotated[int, typer.Option(min=1, help="Largest supercell of a partial filling, in cells of the host")] = 1,
+    orderings: Annotated[int, typer.Option(min=1, help="Most symmetry-distinct orderings of one filling")] = 50,
     most: Annotated[int, typer.Option(min=1, help="Crystals with guests at most")] = 100,
     potential: Annotated[str, typer.Option(help="CHGNet, SevenNet or DeePMD")] = "CHGNet",
     model: Annotated[str | None, typer.Option(help="Weights of the potential: a name or a path")] = None,
@@ -70,9 +75,17 @@ def intercalate(
     """Put guest atoms into the voids of hosts: volume, energy, phonons and Tc before and after; then the report."""
     from invdesflow.campaigns.local import run_campaign
     from invdesflow.campaigns.recipes import Recipe, checked_maker
-    from invdesflow.campaigns.study_report import default_report, studies_of, write_study_report
+    from invdesflow.campaigns.study_report import (
+        account_of_guests,
+        default_report,
+        studies_of,
+        write_study_report,
+    )
     from invdesflow.database import Database
+    from invdesflow.errors import ConfigurationError
 
+    if not hosts and prototype is None:
+        raise ConfigurationError("There is no host.", "Name one, or a whole family with --prototype.")
     parameters = {
         "study": {
             "intercalate": {
@@ -84,6 +97,8 @@ def intercalate(
                 "guests": _symbols(guests),
                 "fractions": fraction or [1.0],
                 "n_voids": voids,
+                "refine": {"potential": potential, "model": model} if by_energy else None,
+                "orderings": {"max_cells": cells, "max_orderings": orderings},
                 "most": most,
             },
             "relax": {"potential": potential, "model": model, "settings": {"pressure_gpa": pressure}},
@@ -108,11 +123,13 @@ def intercalate(
     with Database() as database:
         number = run_campaign(database, recipe)
         studies = studies_of(database, recipe.campaign, number)
+        account = account_of_guests(database, recipe.campaign, number)
         written = write_study_report(database, studies, report_path or default_report(database, recipe.campaign))
     if json:
         print_json(study.model_dump(mode="json") for study in studies)
         return
     print_table([row for study in studies for row in _rows(study)], _COLUMNS)
+    say(account)
     for warning in dict.fromkeys(warning for study in studies for warning in study.warnings):
         say(warning)
     say(f"Report: {written}")

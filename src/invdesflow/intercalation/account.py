@@ -13,6 +13,9 @@ from invdesflow.intercalation.storing import Stored
 __all__ = ["Account", "IntercalateOutput", "Refusal"]
 
 
+_TOLD = 3  # reasons of refusals
+
+
 class Refusal(BaseModel):
     """A host, or guests in a host, that came to nothing."""
 
@@ -82,11 +85,9 @@ class Account:
         """Return the error of a round without pairs."""
         if self._errors and len(self._refusals) == 1:
             return self._errors[0]
-        reasons = list(dict.fromkeys(refusal.rejection.reason for refusal in self._refusals))
-        told = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
         where = "the host" if len(self.host_ids) <= 1 else "any of the hosts"
         return IntercalationError(
-            f"No guest fits into {where}: {told or 'there are no hosts'}.",
+            f"No guest fits into {where}: {self._reasons() or 'there are no hosts'}.",
             "Choose other guests or hosts, or loosen fit, voids or gates.",
         )
 
@@ -97,6 +98,8 @@ class Account:
         note = f"{len(pairs)} pairs of {len(hosts)} hosts"
         if len(pairs) == most:
             note += f"; stopped at most = {most}, there may be more"
+        if self._refusals:
+            note += f"; {len(self._refusals)} refused: {self._reasons()}"
         record = self._watch.record(
             stage,
             entered=len(pairs) + len(self._refusals),
@@ -107,3 +110,7 @@ class Account:
         return IntercalateOutput(
             record=record, candidate_ids=[*hosts, *guests], pairs=list(pairs), refusals=self._refusals
         )
+
+    def _reasons(self) -> str:
+        reasons = list(dict.fromkeys(refusal.rejection.reason for refusal in self._refusals))
+        return "; ".join(reasons[:_TOLD]) + (f"; and {len(reasons) - _TOLD} more" if len(reasons) > _TOLD else "")

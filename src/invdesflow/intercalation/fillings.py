@@ -38,13 +38,16 @@ class SiteFilling:
         The voids.
     guests
         Element -> share of the sites; what is missing to one stays empty.
+    energy_ev
+        Energy of one guest in such a void above that in the best one (eV); None where voids were not ranked by it.
     """
 
     void: Void
     guests: Mapping[str, Fraction]
+    energy_ev: float | None = None
 
     @classmethod
-    def of(cls, void: Void, guests: Mapping[str, float | Fraction]) -> "SiteFilling":
+    def of(cls, void: Void, guests: Mapping[str, float | Fraction], energy_ev: float | None = None) -> "SiteFilling":
         """Make a filling from shares as people write them; 0.333 is a third.
 
         Raises
@@ -59,7 +62,7 @@ class SiteFilling:
                 f"The voids {void.wyckoff} cannot be filled with {_told(guests)}.",
                 f"Give shares above 0 that are fractions with a denominator up to {LARGEST_DENOMINATOR}, 1 in total.",
             )
-        return cls(void, shares)
+        return cls(void, shares, energy_ev)
 
     @property
     def share(self) -> Fraction:
@@ -90,6 +93,8 @@ class FilledCrystal:
         Share of these sites that is taken.
     n_cells
         Cells of the host in the cell.
+    site_energies_ev
+        Site -> `SiteFilling.energy_ev`, where voids were ranked by it.
     """
 
     structure: Structure
@@ -97,6 +102,7 @@ class FilledCrystal:
     sites: list[str]
     filling: float
     n_cells: int
+    site_energies_ev: dict[str, float]
 
 
 def fill(
@@ -143,12 +149,13 @@ def fill(
                 raise IntercalationError(
                     f"There are at least {count} orderings when one fills {told} in up to {settings.max_cells} host"
                     f" cells; {settings.max_orderings} are allowed.",
-                    "Lower max_cells, choose a fraction with a smaller denominator, or raise max_orderings.",
+                    "Lower max_cells (--cells), choose a fraction with a smaller denominator, or raise max_orderings"
+                    " (--orderings).",
                 )
     if not cells:
         raise IntercalationError(
             f"No cell of up to {settings.max_cells} host cells has whole atoms when one fills {told}.",
-            "Raise max_cells, or choose a fraction with a smaller denominator.",
+            "Raise max_cells (--cells), or choose a fraction with a smaller denominator.",
         )
     return [_filled(structure, fillings, elements, cell, colouring) for cell in cells for colouring in colourings(cell)]
 
@@ -187,4 +194,5 @@ def _filled(
         sites=[filling.void.wyckoff for filling in fillings],
         filling=len(taken) / len(colouring),
         n_cells=1 + len(cell.translations),
+        site_energies_ev={f.void.wyckoff: f.energy_ev for f in fillings if f.energy_ev is not None},
     )

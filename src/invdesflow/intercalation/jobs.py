@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from jobflow import job
 
 from invdesflow.database import Database
-from invdesflow.errors import CampaignError, IntercalationError, StructureError
+from invdesflow.errors import CampaignError, IntercalationError, PotentialError, StructureError
 from invdesflow.generation.gates import GateSettings
 from invdesflow.intercalation.account import Account, IntercalateOutput
 from invdesflow.intercalation.documents import Pair
 from invdesflow.intercalation.fillings import FilledCrystal, OrderingSettings, SiteFilling, fill
 from invdesflow.intercalation.guests import GuestSettings, GuestVerdict, judge_guests, require_room
 from invdesflow.intercalation.hosts import Host, HostSettings, find_hosts
+from invdesflow.intercalation.refinement import EnergyRanking, RefineSettings
 from invdesflow.intercalation.storing import CandidateStore, Stored
 from invdesflow.intercalation.voids import Void, VoidSettings, find_voids
 from invdesflow.makers import SettingsMaker
@@ -21,7 +23,15 @@ from invdesflow.progress import track
 
 __all__ = ["IntercalateMaker"]
 
-_ROOM, _ORDERINGS = "room", "orderings"
+_ROOM, _ORDERINGS, _ENERGY = "room", "orderings", "void energy"
+
+
+class _Round(NamedTuple):
+    """Where a round stores, notes and ranks."""
+
+    store: CandidateStore
+    account: Account
+    ranking: EnergyRanking | None
 
 
 @dataclass
@@ -47,7 +57,9 @@ class IntercalateMaker(SettingsMaker):
     fillings
         In place of guests and fractions: Wyckoff position -> element -> share, for several guests at once.
     n_voids
-        Largest voids that guests are tried in, one after the other.
+        Voids that guests are tried in, one after the other: the largest ones, or those of the lowest energy.
+    refine
+        Rank the voids by the energy of each guest in them; none ranks them by their room.
     most
         Most crystals with guests in one round; none: no limit.
     voids, fit, orderings
@@ -62,6 +74,7 @@ class IntercalateMaker(SettingsMaker):
     fractions: list[float] = field(default_factory=lambda: [1.0])
     fillings: list[dict[str, dict[str, float]]] = field(default_factory=list)
     n_voids: int = 1
+    refine: RefineSettings | None = None
     most: int | None = 100
     voids: VoidSettings = field(default_factory=VoidSettings)
     fit: GuestSettings = field(default_factory=GuestSettings)
@@ -91,15 +104,17 @@ class IntercalateMaker(SettingsMaker):
         with Database() as database:
             store = CandidateStore(database, campaign, campaign_round, self.gates)
             account = Account()
-            hosts = find_hosts(database, self.hosts)
-            pairs = (pair for host in hosts for pair in self._pairs(host, store, account))
+            ranking = None if self.refine is None else EnergyRanking(self.refine, database)
+            work = _Round(store, account, ranking)
+            pairs = (pair for host in find_hosts(database, self.hosts) for pair in self._pairs(host, work))
             found = list(track(islice(pairs, self.most), "intercalating", total=self.most))
         if not found:
             raise account.nothing()
         return account.output(self.name, found, self.most)
 
-    def _pairs(self, host: Host, store: CandidateStore, account: Account) -> Iterator[Pair]:
+    def _pairs(self, host: Host, work: _Round) -> Iterator[Pair]:
         """Yield what can be made of one host, stored; note what cannot."""
+        store, account, _ = work
         stored = account.host(store.host(host))
         if stored.rejections or stored.candidate_id in account.host_ids:
             return
@@ -111,7 +126,7 @@ class IntercalateMaker(SettingsMaker):
             account.fail(stored.candidate_id, [], [], _ROOM, error)
             return
         seen: set[str] = set()
-        for wanted in self._fillings(host, voids, stored, store, account):
+        for wanted in self._fillings(host, voids, stored, work):
             guests = sorted({symbol for filling in wanted for symbol in filling.guests})
             sites = [filling.void.wyckoff for filling in wanted]
             try:
@@ -124,16 +139,16 @@ class IntercalateMaker(SettingsMaker):
             except (IntercalationError, StructureError) as error:
                 account.fail(stored.candidate_id, guests, sites, _ORDERINGS, error)
 
-    def _fillings(
-        self, host: Host, voids: Sequence[Void], stored: Stored, store: CandidateStore, account: Account
-    ) -> Iterator[list[SiteFilling]]:
+    def _fillings(self, host: Host, voids: Sequence[Void], stored: Stored, work: _Round) -> Iterator[list[SiteFilling]]:
         """Yield what is to be put where; note the guests that do not fit."""
+        store, account, _ = work
         if self.fillings:
             yield from self._chosen_fillings(host, voids, stored, account)
             return
+        looked_at = self.n_voids if self.refine is None else max(self.n_voids, self.refine.n_voids)
         judged = [
             (void, verdict)
-            for void in voids[: self.n_voids]
+            for void in voids[:looked_at]
             for verdict in judge_guests(host.structure, [void], self.guests, self.fit)
         ]
         for void, verdict in judged:
@@ -144,9 +159,23 @@ class IntercalateMaker(SettingsMaker):
         fitting = [(void, verdict) for void, verdict in judged if verdict.fits]
         if self.guests is None:
             fitting.sort(key=lambda one: abs(one[1].fit - 1))
-        for void, verdict in fitting:
-            for fraction in self.fractions:
-                yield [SiteFilling.of(void, {verdict.guest: fraction})]
+        for guest in dict.fromkeys(verdict.guest for _, verdict in fitting):
+            own = [void for void, verdict in fitting if verdict.guest == guest]
+            for void, energy in self._ranked(host, own, guest, stored, work)[: self.n_voids]:
+                for fraction in self.fractions:
+                    yield [SiteFilling.of(void, {guest: fraction}, energy)]
+
+    def _ranked(
+        self, host: Host, voids: Sequence[Void], guest: str, stored: Stored, work: _Round
+    ) -> list[tuple[Void, float | None]]:
+        """Return the voids that a guest fits into, with its energies there if they are ranked by them."""
+        if work.ranking is None or len(voids) == 1:
+            return [(void, None) for void in voids]
+        try:
+            return [(one.void, one.energy_ev) for one in work.ranking.best(host.structure, voids, guest)]
+        except (IntercalationError, PotentialError) as error:
+            work.account.fail(stored.candidate_id, [guest], [void.wyckoff for void in voids], _ENERGY, error)
+            return []
 
     def _chosen_fillings(
         self, host: Host, voids: Sequence[Void], stored: Stored, account: Account

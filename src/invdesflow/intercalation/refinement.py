@@ -1,23 +1,41 @@
 """Voids ranked by more than geometry: by the energy of a guest in them, or by the charge density of the host."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from ase.calculators.calculator import Calculator
 from ase.optimize import FIRE
+from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.common import VolumetricData
 from scipy.constants import angstrom, physical_constants
 
+from invdesflow.database import Database
 from invdesflow.errors import IntercalationError
 from invdesflow.espresso.parsers.volumetric import PeriodicFunction
 from invdesflow.intercalation.voids import Void, void_at
+from invdesflow.relaxation.potentials import Kind, load_calculator
+from invdesflow.relaxation.registered import find_registered_potential
 
-__all__ = ["VoidCharge", "VoidEnergy", "refine_by_charge", "refine_by_energy"]
+__all__ = ["EnergyRanking", "RefineSettings", "VoidCharge", "VoidEnergy", "refine_by_charge", "refine_by_energy"]
 
 _BOHR_A = physical_constants["Bohr radius"][0] / angstrom
+
+
+class RefineSettings(BaseModel):
+    """How voids are ranked by the energy of a guest in them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    potential: Kind = Field("CHGNet", description="program of the interatomic potential")
+    model: str | None = Field(None, description="its weights; none: those it comes with")
+    n_voids: int = Field(4, ge=2, description="voids that are compared, the largest first")
+    min_length_a: float = Field(6.0, gt=0, description="shortest vector of the supercell (A)")
+    max_steps: int = Field(50, ge=0, description="steps of the relaxation of the atoms; 0 keeps them in place")
+    fmax: float = Field(0.05, gt=0, description="largest force at its end (eV/A)")
 
 
 class VoidEnergy(NamedTuple):
@@ -32,6 +50,45 @@ class VoidCharge(NamedTuple):
 
     void: Void
     density: float
+
+
+class EnergyRanking:
+    """Ranks the voids of hosts by energy; the potential is loaded when it is needed first.
+
+    Parameters
+    ----------
+    settings
+        Potential and accuracy.
+    database
+        Where registered weights are.
+    """
+
+    def __init__(self, settings: RefineSettings, database: Database) -> None:
+        self._settings = settings
+        self._potential = cache(lambda: find_registered_potential(database, settings.potential, settings.model))
+        self._calculator = cache(lambda: load_calculator(self._potential()))
+
+    def best(self, structure: Structure, voids: Sequence[Void], guest: str) -> list[VoidEnergy]:
+        """Return the voids of a host, the one with the lowest energy of the guest first.
+
+        Raises
+        ------
+        IntercalationError
+            As `refine_by_energy`.
+        PotentialError
+            If the potential cannot be loaded, or does not know an element.
+        """
+        settings = self._settings
+        self._potential().require([guest, *(element.symbol for element in structure.composition)])
+        return refine_by_energy(
+            structure,
+            voids,
+            guest,
+            self._calculator(),
+            min_length_a=settings.min_length_a,
+            max_steps=settings.max_steps,
+            fmax=settings.fmax,
+        )
 
 
 def refine_by_energy(

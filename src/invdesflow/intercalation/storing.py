@@ -59,13 +59,15 @@ class CandidateStore:
 
     def guest(self, host_id: str, crystal: FilledCrystal, rejection: Rejection | None = None) -> Stored:
         """Store a crystal with guests, refused for `rejection` if there is one."""
-        conditions = {
+        conditions: dict[str, Any] = {
             "role": "guest",
             "guests": crystal.guests,
             "sites": crystal.sites,
             "filling": crystal.filling,
             "n_cells": crystal.n_cells,
         }
+        if crystal.site_energies_ev:
+            conditions["site_energies_ev"] = crystal.site_energies_ev
         refused = [rejection] if rejection else self._refused(crystal.structure)
         return self._store(crystal.structure, self._origin(conditions, [host_id], {}), refused, None)
 
