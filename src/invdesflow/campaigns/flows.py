@@ -4,6 +4,7 @@ from invdesflow.campaigns.active_learning import ActiveLearningMaker
 from invdesflow.campaigns.campaign_maker import CampaignMaker
 from invdesflow.campaigns.discovery import DiscoveryMaker
 from invdesflow.campaigns.intercalation import IntercalationCampaignMaker
+from invdesflow.campaigns.potential_learning import PotentialLearningMaker
 from invdesflow.campaigns.verification import VerificationMaker
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "CampaignMaker",
     "DiscoveryMaker",
     "IntercalationCampaignMaker",
+    "PotentialLearningMaker",
     "VerificationMaker",
 ]
 
@@ -19,5 +21,6 @@ CAMPAIGN_MAKERS: dict[str, type[CampaignMaker]] = {
     "ActiveLearningMaker": ActiveLearningMaker,
     "DiscoveryMaker": DiscoveryMaker,
     "IntercalationCampaignMaker": IntercalationCampaignMaker,
+    "PotentialLearningMaker": PotentialLearningMaker,
     "VerificationMaker": VerificationMaker,
 }

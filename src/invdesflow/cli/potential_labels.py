@@ -124,12 +124,9 @@ def _labelled_by_espresso(
 
 
 def _labelled_by_potential(queue: "list[Structure]", name: str) -> "Iterator[Frame]":
-    from invdesflow.learning.potential.frames import label_with
-    from invdesflow.relaxation.potentials import load_calculator
+    from invdesflow.learning.potential.labelling import label_with_potential
 
-    potential = _potential(name, queue)
-    theory = f"{potential.kind} {Path(potential.model).name} {potential.digest[:16]}"
-    return label_with(queue, load_calculator(potential), theory)
+    return label_with_potential(queue, _potential(name, queue))
 
 
 def _ways(structures: "list[Structure]", name: str) -> "list[list[Structure]]":

@@ -1,4 +1,4 @@
-"""`invdesflow potential train|finetune|pack`: models from labelled crystals."""
+"""`invdesflow potential train|finetune|learn|pack`: models from labelled crystals."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from invdesflow.learning.potential.deepmd_training import Parent, TrainedPotential
     from invdesflow.learning.potential.frames import Frame
 
-__all__ = ["add_commands", "finetune", "pack", "train"]
+__all__ = ["add_commands", "finetune", "learn", "pack", "train"]
 
 FramesArgument = Annotated[
     list[Path] | None, typer.Argument(help="Extended XYZ files of labelled crystals; none: the tasks of the database")
@@ -26,10 +26,12 @@ SettingOption = Annotated[
     list[str] | None, typer.Option("--set", help="SETTING=VALUE of architecture or training; repeatable")
 ]
 
+STAGE_COLUMNS = {"stage": "stage", "entered": "of", "passed": "done", "rejected": "failed", "note": "note"}
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands that make models."""
-    for command in (train, finetune, pack):
+    for command in (train, finetune, learn, pack):
         app.command()(command)
 
 
@@ -60,6 +62,27 @@ def finetune(
 
     settings = _dpa_settings(setting or [])
     _train(frames, folder, (hold_out or [], theory), members, settings, Parent(parent, branch))
+
+
+def learn(recipe: Annotated[Path, typer.Argument(help="Recipe, such as flows/potential.yaml")]) -> None:
+    """Run the unfinished round of a potential's campaign, or its next one: label what is disputed, train again."""
+    from invdesflow.campaigns.local import run_campaign
+    from invdesflow.campaigns.potential_learning import PotentialLearningMaker
+    from invdesflow.campaigns.recipes import read_recipe
+    from invdesflow.campaigns.rounds import get_campaign
+    from invdesflow.database import Database
+    from invdesflow.errors import ConfigurationError
+
+    parsed = read_recipe(recipe)
+    if not isinstance(parsed.maker, PotentialLearningMaker):
+        raise ConfigurationError(
+            f"The recipe {recipe} is not one of a potential.", "Use one with maker: PotentialLearningMaker."
+        )
+    with Database() as database:
+        number = run_campaign(database, parsed)
+        stages = get_campaign(database, parsed.campaign).rounds[number].stages
+    rows = [stage.model_dump(include=set(STAGE_COLUMNS)) for stage in stages]
+    print_table(rows, STAGE_COLUMNS, f"{parsed.campaign}, round {number}")
 
 
 def pack(

@@ -1,7 +1,8 @@
-"""Labels from first principles: single points of pw.x for crystals that a potential should learn from."""
+"""Labels of crystals that a potential should learn from: single points of pw.x, or what another potential says."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pymatgen.core import Structure
 
@@ -11,9 +12,10 @@ from invdesflow.espresso.inputs import automatic_k_points
 from invdesflow.espresso.meshes import mesh_of_spacing
 from invdesflow.espresso.pw_jobs import SAVE, pw_groups, run_pw
 from invdesflow.learning.potential.espresso_frames import frame_of_task
-from invdesflow.learning.potential.frames import Frame
+from invdesflow.learning.potential.frames import Frame, label_with
+from invdesflow.relaxation.potentials import Potential, load_calculator
 
-__all__ = ["Unlabelled", "label_with_espresso"]
+__all__ = ["Unlabelled", "label_with_espresso", "label_with_potential"]
 
 _MOST_FAILURES = 3
 _NOT_LABELS = (f"{SAVE}/wfc*", f"{SAVE}/charge-density.*", f"{SAVE}/*.upf", "out/*.wfc*", "pseudo")
@@ -65,3 +67,17 @@ def label_with_espresso(structures: Iterable[Structure], calculation: Calculatio
             continue
         failures = 0
         yield frame_of_task(document) or Unlabelled(structure, "pw.x left no forces or no stress")
+
+
+def label_with_potential(structures: Iterable[Structure], potential: Potential) -> Iterator[Frame]:
+    """Label crystals with a potential, whose program, name and digest are the theory of the labels.
+
+    Raises
+    ------
+    PotentialError
+        If the potential cannot be loaded.
+    Exception
+        Whatever its calculator raises.
+    """
+    theory = f"{potential.kind} {Path(potential.model).name} {potential.digest[:16]}"
+    return label_with(structures, load_calculator(potential), theory)
