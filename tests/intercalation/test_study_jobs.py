@@ -147,6 +147,17 @@ def test_a_study_is_compared_again_as_it_was_before(database, stored, springs):
         assert [window.high_mev for window in windows[:-1]] == [30.0, 90.0]
 
 
+def test_stability_is_that_of_the_screening(database, stored, springs):
+    for name, above, missing in ((HOST, 0.01, []), (GUEST, 0.04, ["Ga-H"])):
+        known = database.collection(ScreeningDocument).get(f"scr-{name}-mm")
+        placed = {"e_above_hull_ev_per_atom": above, "hull_systems_missing": missing}
+        database.collection(ScreeningDocument).upsert([known.model_copy(update=placed)])
+    (study,) = build_studies(database, [PAIR], *stored)
+    stability = study.pairs[0].stability
+    assert stability.above_hull_ev_per_atom.difference == pytest.approx(0.03)
+    assert stability.missing_systems == ["Ga-H"]
+
+
 def test_stored_modes_are_those_of_the_springs(database, stored, springs):
     study_id = run([PAIR], stored).study_ids[0]
     study = database.collection(IntercalationStudyDocument).get(study_id)

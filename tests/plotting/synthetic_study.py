@@ -16,6 +16,7 @@ from invdesflow.intercalation.documents import (
     PairComparison,
     PhononChange,
     PredictionChange,
+    StabilityChange,
     StructureChange,
 )
 from invdesflow.intercalation.mode_matching import FollowedMode
@@ -171,6 +172,9 @@ def pair(host, element, formula, tc_k, *, soft=0.8, known=True, coupled=None):
         else EnergyChange(
             formation_ev_per_atom=Compared.of(-0.2, -0.31), intercalation_ev=-1.3, intercalation_reason=""
         ),
+        stability=StabilityChange.missing(lost)
+        if lost
+        else StabilityChange(above_hull_ev_per_atom=Compared.of(0.02, 0.135), missing_systems=["Cu-H"]),
         prediction=PredictionChange.missing(lost)
         if lost
         else PredictionChange(

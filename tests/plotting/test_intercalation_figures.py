@@ -104,6 +104,7 @@ def test_table_sets_host_and_guests_side_by_side(studies):
     assert (coupled.host, coupled.cells[0].value, coupled.cells[0].difference) == ("0.600", "1.900", "+1.300")
     assert coupled.cells[1].reason == synthetic.NOT_ASKED
     assert rows["Energy", "intercalation"].host == ""
+    assert rows["Energy", "above the hull, at least"].cells[0].difference == "+0.115"
     assert rows["Crystal", "Cu-H"].cells[0].difference == "+0.280"
     published = rows["Published", "<i>T</i><sub>c</sub>"]
     assert (published.host, [cell.value for cell in published.cells]) == ("16 / 18", ["68", "53", ""])
@@ -177,6 +178,7 @@ def test_page_says_what_is_predicted_missing_and_doubtful(page):
     assert synthetic.NOT_ASKED in seen
     assert "Tc is 16 K in Table I and 18 K in the text." in seen
     assert "2.3 % off" in seen
+    assert "≥ 0.135" in seen  # some chemical systems have no competitor
     assert "<b>InCuH6" not in page  # names from documents are text
     assert "K2&lt;b&gt;InCuH6" in page
 

@@ -11,7 +11,7 @@ from invdesflow.cli.report import ReportOption
 
 if TYPE_CHECKING:
     from invdesflow.campaigns.recipes import Recipe
-    from invdesflow.intercalation.documents import Compared, IntercalationStudyDocument
+    from invdesflow.intercalation.documents import Compared, IntercalationStudyDocument, StabilityChange
 
 _COLUMNS = {
     "host": "host",
@@ -19,6 +19,7 @@ _COLUMNS = {
     "sites": "sites",
     "volume": "volume (%)",
     "intercalation": "E intercalation (eV/guest)",
+    "hull": "above hull (eV/atom)",
     "phonons": "phonons",
     "softening": "softest mode (THz)",
     "tc": "Tc (K)",
@@ -179,6 +180,7 @@ def _rows(study: "IntercalationStudyDocument") -> list[dict[str, Any]]:
             "sites": ", ".join(pair.pair.sites),
             "volume": _signed(pair.structure.volume_a3.percent, "+.1f"),
             "intercalation": _signed(pair.energy.intercalation_ev, "+.2f"),
+            "hull": _hull(pair.stability),
             "phonons": f"{pair.phonons.host_status or '?'} -> {pair.phonons.guest_status or '?'}",
             "softening": _change(pair.phonons.softest_thz, ".1f"),
             "tc": _change(pair.tc_k, ".3g"),
@@ -187,6 +189,12 @@ def _rows(study: "IntercalationStudyDocument") -> list[dict[str, Any]]:
         }
         for pair in study.pairs
     ]
+
+
+def _hull(stability: "StabilityChange") -> str | None:
+    """Return the energy above the hull among guests, as a lower bound where the hull lacks competitors."""
+    value = stability.above_hull_ev_per_atom.guest
+    return None if value is None else f"{'>= ' if stability.missing_systems else ''}{value:.3f}"
 
 
 def _signed(value: float | None, form: str) -> str | None:

@@ -7,13 +7,26 @@ from pymatgen.core import Structure
 from invdesflow.crystals.symmetry import conventional, primitive, space_group
 from invdesflow.errors import IntercalationError, StructureError
 from invdesflow.intercalation.bonds import bond_changes
-from invdesflow.intercalation.documents import BondChange, Compared, EnergyChange, PredictionChange, StructureChange
+from invdesflow.intercalation.documents import (
+    BondChange,
+    Compared,
+    EnergyChange,
+    PredictionChange,
+    StabilityChange,
+    StructureChange,
+)
 from invdesflow.intercalation.equal_settings import require_equal_relaxations, require_equal_screenings
 from invdesflow.intercalation.site_mapping import SiteMapping, host_cells
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.screening.documents import ScreeningDocument
 
-__all__ = ["compare_energies", "compare_predictions", "compare_structures", "element_references"]
+__all__ = [
+    "compare_energies",
+    "compare_predictions",
+    "compare_stabilities",
+    "compare_structures",
+    "element_references",
+]
 
 _FIRST_CUBIC = 195
 
@@ -130,6 +143,16 @@ def compare_predictions(host: ScreeningDocument, guest: ScreeningDocument) -> Pr
         tc_std_k=Compared.of(host.tc_std_k, guest.tc_std_k, reason),
         lambda_=Compared.of(host.lambda_, guest.lambda_, reason),
         omega_log_mev=Compared.of(host.omega_log_mev, guest.omega_log_mev, reason),
+    )
+
+
+def compare_stabilities(host: ScreeningDocument, guest: ScreeningDocument) -> StabilityChange:
+    """Compare the energies above the hull that the screening found."""
+    missing = sorted({*host.hull_systems_missing, *guest.hull_systems_missing})
+    values = host.e_above_hull_ev_per_atom, guest.e_above_hull_ev_per_atom
+    return StabilityChange(
+        above_hull_ev_per_atom=Compared.of(*values, "not on a hull: not relaxed, or no crystal of an element"),
+        missing_systems=missing,
     )
 
 

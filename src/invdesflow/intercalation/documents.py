@@ -22,6 +22,7 @@ __all__ = [
     "PairComparison",
     "PhononChange",
     "PredictionChange",
+    "StabilityChange",
     "StructureChange",
     "TcChange",
     "study_id",
@@ -126,6 +127,22 @@ class EnergyChange(BaseModel):
     def missing(cls, reason: str) -> Self:
         """Say why there is nothing to compare."""
         return cls(formation_ev_per_atom=Compared.missing(reason), intercalation_ev=None, intercalation_reason=reason)
+
+
+class StabilityChange(BaseModel):
+    """How far both are above the hull of everything that was relaxed with the potential."""
+
+    model_config = _CONFIG
+
+    above_hull_ev_per_atom: Compared = Field(description="enthalpy above the hull when it was screened (eV/atom)")
+    missing_systems: list[str] = Field(
+        description="chemical systems without a competitor on the hull of either: the true values may be higher"
+    )
+
+    @classmethod
+    def missing(cls, reason: str) -> Self:
+        """Say why there is nothing to compare."""
+        return cls(above_hull_ev_per_atom=Compared.missing(reason), missing_systems=[])
 
 
 class PredictionChange(BaseModel):
@@ -259,6 +276,7 @@ class PairComparison(BaseModel):
     guest: CrystalSources
     structure: StructureChange
     energy: EnergyChange
+    stability: StabilityChange = Field(default_factory=lambda: StabilityChange.missing("not asked for"))
     prediction: PredictionChange
     phonons: PhononChange = Field(description="with the potential")
     coupling: CouplingChange

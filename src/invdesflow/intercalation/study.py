@@ -10,7 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from invdesflow.crystals.symmetry import primitive
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import IntercalationError
-from invdesflow.intercalation.comparison import compare_energies, compare_predictions, compare_structures
+from invdesflow.intercalation.comparison import (
+    compare_energies,
+    compare_predictions,
+    compare_stabilities,
+    compare_structures,
+)
 from invdesflow.intercalation.coupling import comparable_calculations, compare_coupling
 from invdesflow.intercalation.documents import (
     CouplingChange,
@@ -20,9 +25,10 @@ from invdesflow.intercalation.documents import (
     PairComparison,
     PhononChange,
     PredictionChange,
+    StabilityChange,
     StructureChange,
 )
-from invdesflow.intercalation.equal_settings import require_equal_phonons
+from invdesflow.intercalation.equal_settings import require_equal_phonons, require_equal_relaxations
 from invdesflow.intercalation.gamma_modes import GammaModes
 from invdesflow.intercalation.reasons import value_or_reason
 from invdesflow.intercalation.site_mapping import host_cells
@@ -148,7 +154,8 @@ def compare_pair(
         guest=guest.sources(chosen and chosen[1]),
         structure=_or_missing(lambda: compare_structures(*relaxed, guests), StructureChange.missing),
         energy=_or_missing(lambda: compare_energies(*relaxed, guests, references), EnergyChange.missing),
-        prediction=_or_missing(lambda: _predictions(host, guest), PredictionChange.missing),
+        stability=_or_missing(lambda: _stabilities(host, guest), StabilityChange.missing),
+        prediction=_or_missing(lambda: compare_predictions(*_screenings(host, guest)), PredictionChange.missing),
         phonons=_phonons(host, guest, guests, element),
         coupling=coupling,
         coupling_phonons=coupling_phonons,
@@ -170,10 +177,15 @@ def ranked(pairs: list[PairComparison]) -> list[PairComparison]:
     return sorted(pairs, key=order)
 
 
-def _predictions(host: KnownCrystal, guest: KnownCrystal) -> PredictionChange:
+def _screenings(host: KnownCrystal, guest: KnownCrystal) -> tuple[ScreeningDocument, ScreeningDocument]:
     if host.screening is None or guest.screening is None:
         raise IntercalationError("not both were screened")
-    return compare_predictions(host.screening, guest.screening)
+    return host.screening, guest.screening
+
+
+def _stabilities(host: KnownCrystal, guest: KnownCrystal) -> StabilityChange:
+    require_equal_relaxations(host.relaxation, guest.relaxation)
+    return compare_stabilities(*_screenings(host, guest))
 
 
 def _phonons(host: KnownCrystal, guest: KnownCrystal, guests: tuple[str, ...], element: str) -> PhononChange:

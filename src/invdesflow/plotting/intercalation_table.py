@@ -104,6 +104,10 @@ def _quantities(pairs: Sequence[PairComparison]) -> Iterator[_Quantity]:
         name = "-".join(elements) + (f", {number + 1}." if number else "")
         yield _Quantity(_SHAPE, name, _ANGSTROM, 3, _bond(elements, number))
     yield _Quantity(_ENERGY, "formation", "eV/atom", 3, lambda pair: pair.energy.formation_ev_per_atom)
+    at_least = ", at least" if any(pair.stability.missing_systems for pair in pairs) else ""
+    yield _Quantity(
+        _ENERGY, f"above the hull{at_least}", "eV/atom", 3, lambda pair: pair.stability.above_hull_ev_per_atom
+    )
     yield _Quantity(_ENERGY, "intercalation", "eV/guest", 2, _intercalation)
     yield from _phonons(_GAMMA, lambda pair: pair.phonons, pairs)
     yield _Quantity(_PREDICTED, "<i>T</i><sub>c</sub>", "K", 2, lambda pair: pair.prediction.tc_k)
