@@ -183,7 +183,7 @@ def test_a_full_disk_is_an_error_and_the_same_call_continues(stored, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(retraining_jobs, "write_model", full)
-        with pytest.raises(LearningError, match=r"No space left on device.*Make room"):
+        with pytest.raises(LearningError, match=r"no space left for .*Make room"):
             retrain(stored, "tc", QUICK)
     assert retrain(stored, "tc", QUICK).trained is not None
 
@@ -198,7 +198,7 @@ def test_the_builder_retrains_when_enough_is_new_and_only_once(stored):
         builder.run_here(stored)
         done = stored.collection(RetrainingDocument).find()
         assert [one.status for one in done] == ["completed"], number
-    assert builder.started[0].remark in {"it was asked for before", "not enough is new"}
+    assert "promoted" in builder.started[0].remark or builder.started[0].remark == "not enough is new"
 
 
 def test_a_set_without_anything_new_trains_nothing(database):

@@ -12,7 +12,7 @@ pytest.importorskip("sklearn", reason="scikit-learn (the train extra) is not ins
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import LearningError
 from invdesflow.learning.models import model_registry
-from invdesflow.learning.retraining import RetrainingSettings, retrainer
+from invdesflow.learning.retraining import RetrainingSettings
 from invdesflow.learning.retraining_jobs import retrain
 from invdesflow.screening.classifier import Classifier
 from invdesflow.screening.description import Descriptor
@@ -101,6 +101,6 @@ def test_one_class_alone_teaches_nothing(database):
         retrain(database, "classifier", RetrainingSettings())
 
 
-def test_a_potential_is_fine_tuned_by_its_own_command():
+def test_a_potential_is_fine_tuned_by_its_own_command(database):
     with pytest.raises(LearningError, match=r"learns from forces.*invdesflow potential finetune"):
-        retrainer("potential")
+        retrain(database, "potential", RetrainingSettings())

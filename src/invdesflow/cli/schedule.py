@@ -89,23 +89,33 @@ def _summaries(database: Any, _: "Schedule") -> str:
 
 
 def _training_sets(database: Any, plan: "Schedule") -> str:
+    from invdesflow.errors import LearningError
     from invdesflow.learning.training_set_builder import TrainingSetBuilder
 
     builder = TrainingSetBuilder(kinds=plan.kinds)
     builder.run_here(database)
     told = [f"{builder.written} new", *(f"{kind}: {problem}" for kind, problem in builder.failures.items())]
+    if builder.failures:
+        raise LearningError("; ".join(told))
     return "; ".join(told)
 
 
 def _retraining(database: Any, plan: "Schedule") -> str:
+    from invdesflow.campaigns.fireworks import launch_command
     from invdesflow.campaigns.retraining import LaunchpadRetrainingBuilder
-    from invdesflow.learning.retraining_builder import RetrainingBuilder
+    from invdesflow.errors import LearningError
+    from invdesflow.learning.retraining_builder import WAITING, RetrainingBuilder
 
     builder = (LaunchpadRetrainingBuilder if plan.launchpad else RetrainingBuilder)(
         kinds=plan.kinds, rule=plan.rule.model_dump(), settings=plan.settings.model_dump()
     )
     builder.run_here(database)
-    return "; ".join(f"{one.kind}: {one.new_rows} new, {one.remark}" for one in builder.started) or "nothing to do"
+    told = [f"{one.kind}: {one.new_rows} new, {one.remark}" for one in builder.started]
+    if plan.launchpad and any(one.remark == WAITING for one in builder.started):
+        told.append(f"run what waits with: {launch_command(database)}")
+    if any(one.failed for one in builder.started):
+        raise LearningError("; ".join(told))
+    return "; ".join(told)
 
 
 _BUILDERS: dict[str, Callable[[Any, "Schedule"], str]] = {

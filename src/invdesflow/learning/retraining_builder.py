@@ -10,12 +10,16 @@ from jobflow import Flow, run_locally
 
 from invdesflow.database.builders import DatabaseBuilder
 from invdesflow.errors import InvDesFlowError
-from invdesflow.learning.retraining import RetrainingRule, RetrainingSettings, require_retrainable
+from invdesflow.learning.retraining import RetrainingRule, RetrainingSettings
 from invdesflow.learning.retraining_claims import Claims
+from invdesflow.learning.retraining_documents import RetrainingDocument
 from invdesflow.learning.retraining_jobs import RetrainMaker, situation
 from invdesflow.learning.training_set_documents import Kind
 
-__all__ = ["RetrainingBuilder", "Started"]
+__all__ = ["WAITING", "RetrainingBuilder", "Started"]
+
+WAITING = "waiting for a worker"
+"""What is said of a retraining that nobody has taken up yet."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Started:
     new_rows: int
     retraining_id: str | None
     remark: str
+    failed: bool = False
 
 
 class RetrainingBuilder(DatabaseBuilder):
@@ -78,7 +83,7 @@ class RetrainingBuilder(DatabaseBuilder):
                 self.started.append(self._start(kind))
             except InvDesFlowError as error:
                 self.logger.warning("no retraining of %s: %s", kind, error)
-                self.started.append(Started(kind, 0, None, str(error)))
+                self.started.append(Started(kind, 0, None, str(error), failed=True))
 
     def launch(self, flow: Flow, metadata: Mapping[str, Any]) -> None:
         """Run a flow, here and now; a builder that submits it elsewhere overrides this.
@@ -106,14 +111,13 @@ class RetrainingBuilder(DatabaseBuilder):
             )
 
     def _start(self, kind: Kind) -> Started:
-        require_retrainable(kind)
         now = situation(self.database, kind)
         if not self._rule.is_met(len(now.new), len(now.old), now.age_days):
             return Started(kind, len(now.new), None, "not enough is new")
         claims = Claims(self.database)
         asked = now.asked(self._settings)
         if not claims.submit(asked):
-            return Started(kind, len(now.new), asked.retraining_id, "it was asked for before")
+            return Started(kind, len(now.new), asked.retraining_id, _told(claims.find(asked.retraining_id)))
         maker = RetrainMaker(settings=self._settings, strict=True)
         flow = Flow([maker.make(kind, training_set_id=asked.training_set_id)], name=f"retrain {kind}")
         try:
@@ -121,9 +125,15 @@ class RetrainingBuilder(DatabaseBuilder):
         except Exception as error:
             claims.withdraw(asked, f"it could not be started: {error}")
             raise
-        done = claims.find(asked.retraining_id)
-        reason = "" if done is None else done.reason
-        status = (
-            "submitted" if done is None or done.status == "submitted" else f"{done.model_id}: {reason or 'promoted'}"
-        )
-        return Started(kind, len(now.new), asked.retraining_id, status)
+        return Started(kind, len(now.new), asked.retraining_id, _told(claims.find(asked.retraining_id)))
+
+
+def _told(there: RetrainingDocument | None) -> str:
+    """Say where a retraining stands that was asked for."""
+    if there is None or there.status == "submitted":
+        return WAITING
+    if there.status == "running":
+        return f"being run by {there.owner}"
+    if there.status == "failed":
+        return f"failed: {there.reason} Tried again by hand only: invdesflow retrain {there.kind}"
+    return f"{there.model_id}: {there.reason or 'promoted'}"

@@ -1,10 +1,12 @@
 """The job that retrains the promoted model of a kind."""
 
+import errno
 import hashlib
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from jobflow import job
@@ -15,7 +17,15 @@ from invdesflow.database.documents import utc_now
 from invdesflow.database.provenance import current_provenance
 from invdesflow.errors import LearningError, ModelError, TrainingError
 from invdesflow.learning.models import model_registry
-from invdesflow.learning.retraining import Lesson, Retrained, RetrainingSettings, compare, retrainer, verdict
+from invdesflow.learning.retraining import (
+    Lesson,
+    Retrained,
+    RetrainingSettings,
+    compare,
+    require_retrainable,
+    retrainer,
+    verdict,
+)
 from invdesflow.learning.retraining_claims import Claims, this_owner
 from invdesflow.learning.retraining_documents import Comparison, RetrainingDocument, retraining_id
 from invdesflow.learning.rounds import revealed_sources
@@ -28,6 +38,10 @@ from invdesflow.registry.documents import ModelDocument
 from invdesflow.registry.registry import Registry
 
 __all__ = ["RetrainMaker", "RetrainingOutput", "retrain", "situation"]
+
+
+_LEAST_FREE_BYTES = 1_000_000
+"""A disk with less is full: the smallest checkpoint is larger."""
 
 
 class RetrainingOutput(BaseModel):
@@ -97,10 +111,11 @@ def situation(database: Database, kind: Kind, training_set_id: str | None = None
     Raises
     ------
     LearningError
-        If there is nothing to learn from, or what there is is contaminated.
+        If there is nothing to learn from, what there is is contaminated, or the kind is not fine-tuned from a set.
     ModelError
         If there is no model of this kind.
     """
+    require_retrainable(kind)
     parent = model_registry(database).promoted(kind)
     if training_set_id is None:
         training_set = current_training_set(database, kind)
@@ -156,8 +171,8 @@ def retrain(
     ModelError
         If the parent cannot be read.
     """
-    train = retrainer(kind)
     now = situation(database, kind, training_set_id)
+    train = retrainer(kind)
     output = RetrainingOutput(
         kind=kind,
         before=now.parent.model_id,
@@ -216,11 +231,8 @@ def _outcome(
         registry.add(path)
     except TrainingError as error:
         raise LearningError(f"The retraining failed: {error.problem}", error.remedy) from error
-    except (OSError, MemoryError, RuntimeError) as error:  # torch says a full disk with a RuntimeError
-        problem = (str(error).splitlines() or [type(error).__name__])[0]
-        raise LearningError(
-            f"The retraining failed: {problem}.", f"Make room for {folder} and run the same command again."
-        ) from error
+    except (OSError, MemoryError, RuntimeError) as error:  # torch says most things with a RuntimeError
+        raise _broken_off(error, folder) from error
     if not reason and promote:
         reason = _promoted(registry, model_id)
     elif not reason:
@@ -236,6 +248,17 @@ def _outcome(
         "settings": settings.model_dump(),
         "seconds": round(time.monotonic() - started, 3),
     }
+
+
+def _broken_off(error: Exception, folder: Path) -> LearningError:
+    """Say why a retraining broke off; of a full disk torch says only where its own code noticed it."""
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    if full or shutil.disk_usage(folder).free < _LEAST_FREE_BYTES:
+        return LearningError(
+            f"The retraining failed: there is no space left for {folder}.", "Make room; the same command continues."
+        )
+    problem = (str(error).splitlines() or [type(error).__name__])[0]
+    return LearningError(f"The retraining failed: {problem}.", "The same command continues.")
 
 
 def _promoted(registry: Registry, model_id: str) -> str:

@@ -23,7 +23,7 @@ from invdesflow.generation.diffusion.training_set import LatticeStatistics, Trai
 __all__ = ["Epoch", "Trainer", "TrainingSettings"]
 
 _VALIDATION_SEED = 2**31
-_WARMUP_STEPS = 100
+_WARMUP_STEPS, _WARMUP_SHARE = 100, 0.1
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class TrainingSettings:
     epochs
         Passes over the crystals; the learning rate falls to zero with a cosine over all of them.
     learning_rate
-        Of AdamW, after a linear warm-up.
+        Of AdamW, after a linear warm-up of 100 steps, but at most a tenth of all steps.
     most_pairs, most_crystals
         Size of a batch: most pairs of an orbit and an atom, and most crystals.
     gradient_norm
@@ -246,11 +246,9 @@ class Trainer:
             return self._objective.losses(network, frames, clean, label, generator)
 
     def _learning_rate(self) -> float:
-        steps = self._steps_done
-        share = steps / (self._settings.epochs * self._steps_per_epoch)
-        return (
-            self._settings.learning_rate * min(1.0, (steps + 1) / _WARMUP_STEPS) * 0.5 * (1 + math.cos(math.pi * share))
-        )
+        steps, all_steps = self._steps_done, self._settings.epochs * self._steps_per_epoch
+        warmed = (steps + 1) / min(_WARMUP_STEPS, max(1.0, _WARMUP_SHARE * all_steps))
+        return self._settings.learning_rate * min(1.0, warmed) * 0.5 * (1 + math.cos(math.pi * steps / all_steps))
 
     def _finish_epoch(self) -> Epoch:
         progress = self._progress
