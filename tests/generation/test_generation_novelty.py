@@ -130,3 +130,27 @@ def test_rejected_crystal_is_a_document_with_a_reason(origin):
     for change in ({"rejections": []}, {"status": "accepted"}, {"candidate_id": "x"}, {"origins": []}):
         with pytest.raises(ValueError, match="validation error"):
             CandidateDocument.from_mongo(data | change)
+
+
+def test_the_mirror_image_is_the_same_crystal():
+    positions = [[0.125, 0.2053, 0.4553], [0.0653, 0.3050, 0.3085], [0.375] * 3]
+    boride = Structure.from_spacegroup("P4_332", Lattice.cubic(6.753), ["Li", "Pd", "B"], positions)
+    mirrored = Structure(boride.lattice, boride.species, -boride.frac_coords)
+    assert boride.get_space_group_info()[1] + mirrored.get_space_group_info()[1] == 212 + 213
+    result = assess(new(mirrored), CrystalIndex([Crystal("sc-1", "superconductors", boride)]))
+    assert not result.new_structure
+    assert result.matched_id == "sc-1"
+    for number in (212, 213):
+        compounds = KnownCompounds.of([(boride.composition.reduced_formula, number)])
+        assert all(assess(new(one), compounds).known_compound for one in (boride, mirrored))
+
+
+def test_hydrogen_on_the_other_metal_is_another_crystal():
+    def hydride(first, second):
+        sites = [[0.25] * 3, [0.0] * 3, [0.5] * 3, [0.2255, 0.0, 0.0]]  # 1.66 A from the first, 2.02 A from the second
+        return Structure.from_spacegroup("Fm-3m", Lattice.cubic(7.36), ["K", first, second, "H"], sites)
+
+    known_hydride = CrystalIndex([Crystal("sc-1", "superconductors", hydride("Cu", "Li"))])
+    assert assess(new(hydride("Li", "Cu")), known_hydride).new_structure
+    larger = hydride("Cu", "Li").scale_lattice(430.0)
+    assert not assess(new(larger), known_hydride).new_structure

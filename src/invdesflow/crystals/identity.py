@@ -10,7 +10,7 @@ from invdesflow.crystals.geometry import neighbours
 from invdesflow.crystals.symmetry import symmetry_of
 from invdesflow.database.documents import content_hash
 
-__all__ = ["candidate_id", "fingerprint"]
+__all__ = ["candidate_id", "enantiomorphs", "fingerprint", "pair_distances"]
 
 RADIUS_STEP = 0.01
 """Resolution in Angstrom of the cube root of the volume per atom."""
@@ -33,6 +33,12 @@ _ENANTIOMORPHS = {78: 76, 95: 91, 96: 92, 145: 144, 153: 151, 154: 152} | {
     213: 212,
 }
 """The mirror image's space group, to the lower number: hands do not make a different candidate."""
+
+
+def enantiomorphs(number: int) -> tuple[int, ...]:
+    """Return the numbers of a space group and of its mirror image, the lower first; one where they are the same."""
+    lower = _ENANTIOMORPHS.get(number, number)
+    return (lower, *(higher for higher, other in _ENANTIOMORPHS.items() if other == lower))
 
 
 def fingerprint(structure: Structure) -> dict[str, Any]:
@@ -69,16 +75,14 @@ def fingerprint(structure: Structure) -> dict[str, Any]:
     """
     symmetry = symmetry_of(structure)
     atoms = symmetry.primitive_atoms
-    lattice = np.ascontiguousarray(symmetry.primitive_lattice)
-    positions = np.ascontiguousarray(structure.cart_coords[atoms], dtype=float)
     numbers = np.array([structure[int(atom)].specie.Z for atom in atoms])
-    radius = (abs(np.linalg.det(lattice)) / len(atoms)) ** (1 / 3)
+    radius = (abs(np.linalg.det(symmetry.primitive_lattice)) / len(atoms)) ** (1 / 3)
     _, first, counts = np.unique(symmetry.orbits[atoms], return_index=True, return_counts=True)
     return {
-        "space_group": _ENANTIOMORPHS.get(symmetry.number, symmetry.number),
+        "space_group": enantiomorphs(symmetry.number)[0],
         "orbits": sorted([int(number), int(count)] for number, count in zip(numbers[first], counts, strict=True)),
         "radius": _bin(radius / RADIUS_STEP),
-        "distances": _pair_distances(lattice, positions, numbers, radius),
+        "distances": [[*pair, _bin(distance / DISTANCE_STEP)] for pair, distance in pair_distances(structure).items()],
     }
 
 
@@ -93,10 +97,30 @@ def candidate_id(structure: Structure) -> str:
     return content_hash("cand", fingerprint(structure))
 
 
-def _pair_distances(
-    lattice: NDArray[np.float64], positions: NDArray[np.float64], numbers: NDArray[np.int_], radius: float
-) -> list[list[int]]:
-    """Return ``[Z_i, Z_j, bin]`` of the soft minimum distance for every ordered pair of elements."""
+def pair_distances(structure: Structure) -> dict[tuple[int, int], float]:
+    """Return the soft minimum distance of `fingerprint` for every ordered pair of elements.
+
+    Parameters
+    ----------
+    structure
+        Ordered crystal in any cell.
+
+    Returns
+    -------
+    dict
+        (Z_i, Z_j) -> distance in units of the cube root of the volume per atom.
+
+    Raises
+    ------
+    StructureError
+        As `fingerprint`.
+    """
+    symmetry = symmetry_of(structure)
+    atoms = symmetry.primitive_atoms
+    lattice = np.ascontiguousarray(symmetry.primitive_lattice)
+    positions = np.ascontiguousarray(structure.cart_coords[atoms], dtype=float)
+    numbers = np.array([structure[int(atom)].specie.Z for atom in atoms])
+    radius = (abs(np.linalg.det(lattice)) / len(atoms)) ** (1 / 3)
     centres, points, distances = neighbours(lattice, positions, CUTOFF * radius)
     reduced = distances / radius
     weights = np.exp(-reduced / SOFTNESS) * (1 - (reduced / CUTOFF) ** 2) ** 2
@@ -104,11 +128,11 @@ def _pair_distances(
     sums = np.zeros((len(numbers), len(elements)))
     np.add.at(sums, (centres, kinds[points]), weights)
     soft_minima = -SOFTNESS * np.log(sums + FLOOR)
-    return [
-        [int(elements[i]), int(elements[j]), _bin(soft_minima[kinds == i, j].mean() / DISTANCE_STEP)]
+    return {
+        (int(elements[i]), int(elements[j])): float(soft_minima[kinds == i, j].mean())
         for i in range(len(elements))
         for j in range(len(elements))
-    ]
+    }
 
 
 def _bin(value: float) -> int:

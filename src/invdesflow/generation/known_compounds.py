@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Composition
 
+from invdesflow.crystals.identity import enantiomorphs
 from invdesflow.crystals.symmetry import space_group
 from invdesflow.database.documents import utc_now
 from invdesflow.errors import StructureError
@@ -82,7 +83,7 @@ class KnownCompounds:
 
     def has_formula_and_space_group(self, formula: str, number: int) -> bool:
         """Tell whether a known compound has this reduced formula and this space group number."""
-        return _contains(self.compounds, _name(formula, number))
+        return any(_contains(self.compounds, _name(formula, hand)) for hand in enantiomorphs(number))
 
     def find(self, formula: str, space_group: int) -> Sequence[Crystal]:
         """Return no crystals, for the set holds none."""

@@ -9,11 +9,14 @@ from typing import Protocol
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
-from invdesflow.crystals.identity import candidate_id
+from invdesflow.crystals.identity import candidate_id, enantiomorphs, pair_distances
 from invdesflow.crystals.symmetry import primitive, space_group
 from invdesflow.generation.documents import NoveltyResult, Rejection
 
 __all__ = ["Crystal", "CrystalIndex", "Known", "assess", "duplicate_rejection", "same_crystal"]
+
+_LARGEST_SHIFT = 0.1
+"""Most that a distance between two elements may differ in the same crystal, in units of the mean spacing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +44,18 @@ class Crystal:
 
     @cached_property
     def space_group(self) -> int:
-        """Space group number."""
-        return space_group(self.structure)[0]
+        """Space group number; the lower one of an enantiomorphic pair, for hands do not make a different crystal."""
+        return enantiomorphs(space_group(self.structure)[0])[0]
 
     @cached_property
     def candidate_id(self) -> str:
         """Identifier that the crystal has, or would have, as a candidate."""
         return candidate_id(self.structure)
+
+    @cached_property
+    def pair_distances(self) -> dict[tuple[int, int], float]:
+        """How far the atoms of one element are from those of another, in units of the mean spacing."""
+        return pair_distances(self.structure)
 
     @cached_property
     def reduced(self) -> Structure:
@@ -103,7 +111,7 @@ class CrystalIndex:
 
     def find(self, formula: str, space_group: int) -> Sequence[Crystal]:
         """Return the known crystals of a reduced formula and a space group number."""
-        return self._crystals.get((formula, space_group), [])
+        return self._crystals.get((formula, enantiomorphs(space_group)[0]), [])
 
 
 def assess(crystal: Crystal, *known: Known) -> NoveltyResult:
@@ -159,11 +167,15 @@ def same_crystal(first: Crystal, second: Crystal) -> bool:
     Notes
     -----
     StructureMatcher with pymatgen's tolerances (lengths 0.2, sites 0.3 of the mean spacing, angles 5 degrees), on
-    Niggli-reduced primitive cells that are made once per crystal.
+    Niggli-reduced primitive cells that are made once per crystal. These tolerances let hydrogen move from one metal to
+    another (K2LiCuH6 with Li and Cu exchanged), so the distances between elements must agree, too.
     """
     if len(first.reduced) != len(second.reduced):
         return False
-    return bool(_matcher().fit(first.reduced, second.reduced, skip_structure_reduction=True))
+    if not _matcher().fit(first.reduced, second.reduced, skip_structure_reduction=True):
+        return False
+    others = second.pair_distances
+    return all(abs(distance - others[pair]) < _LARGEST_SHIFT for pair, distance in first.pair_distances.items())
 
 
 @cache
