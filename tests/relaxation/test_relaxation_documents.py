@@ -10,10 +10,11 @@ from invdesflow.relaxation.relaxation import RelaxationResult, RelaxationSetting
 
 POTENTIAL = Potential(kind="CHGNet", model="0.3.0", digest="d1", elements=("Mg", "B"))
 CRYSTAL = Structure.from_spacegroup(191, Lattice.hexagonal(3.1, 3.5), ["Mg", "B"], [[0, 0, 0], [1 / 3, 2 / 3, 0.5]])
+SUBJECT = Subject(kind="candidate", id="cand-1")
 
 
 def document(result, settings):
-    return RelaxationDocument.from_result(CRYSTAL, result, Subject(kind="candidate", id="cand-1"), POTENTIAL, settings)
+    return RelaxationDocument.from_result(CRYSTAL, result, SUBJECT, POTENTIAL, settings)
 
 
 def converged():
@@ -36,17 +37,20 @@ def converged():
     )
 
 
-def test_the_id_depends_on_crystal_weights_and_settings_only():
+def test_the_id_depends_on_subject_crystal_weights_and_settings_only():
     settings = RelaxationSettings()
-    first = relaxation_id(CRYSTAL, POTENTIAL, settings)
+    first = relaxation_id(SUBJECT, CRYSTAL, POTENTIAL, settings)
     assert first.startswith("rlx-")
-    assert relaxation_id(CRYSTAL.copy(), POTENTIAL.model_copy(update={"model": "/elsewhere"}), settings) == first
+    assert (
+        relaxation_id(SUBJECT, CRYSTAL.copy(), POTENTIAL.model_copy(update={"model": "/elsewhere"}), settings) == first
+    )
     others = {
-        relaxation_id(CRYSTAL * (1, 1, 2), POTENTIAL, settings),
-        relaxation_id(CRYSTAL, POTENTIAL.model_copy(update={"digest": "d2"}), settings),
-        relaxation_id(CRYSTAL, POTENTIAL, RelaxationSettings(pressure_gpa=1.0)),
+        relaxation_id(SUBJECT, CRYSTAL * (1, 1, 2), POTENTIAL, settings),
+        relaxation_id(SUBJECT, CRYSTAL, POTENTIAL.model_copy(update={"digest": "d2"}), settings),
+        relaxation_id(SUBJECT, CRYSTAL, POTENTIAL, RelaxationSettings(pressure_gpa=1.0)),
+        relaxation_id(Subject(kind="superconductor", id="sc-1"), CRYSTAL, POTENTIAL, settings),
     }
-    assert len(others | {first}) == 4
+    assert len(others | {first}) == 5
 
 
 def test_a_document_comes_back_from_the_store_as_it_went_in():
@@ -68,6 +72,7 @@ def test_only_converged_relaxations_enter_a_hull_with_their_enthalpy():
     settings = RelaxationSettings(pressure_gpa=20.0)
     failed = document(failed_relaxation(CRYSTAL, "worker died (SIGKILL)"), settings)
     assert failed.energy_ev_per_atom is None
+    assert failed.volume_change is failed.wall_time_s is failed.n_steps is failed.spacegroup_after is None
     [entry] = hull_entries([failed, document(converged(), settings)])
     assert entry.enthalpy_ev == -12.0
     assert entry.conditions.pressure_gpa == 20.0

@@ -51,6 +51,15 @@ def test_relaxations_of_one_crystal_are_not_its_competitors():
     found = assess_stability([*ELEMENTS, loose, tight])
     for name, energy in (("loose", -4.60), ("tight", -4.61)):
         assert found[name].e_above_others_ev_per_atom == pytest.approx(energy + 13 / 3)
+        assert found[name].e_above_hull_ev_per_atom == 0
+
+
+def test_under_pressure_the_coverage_says_what_the_elements_are():
+    squeezed = Conditions("digest", 20.0)
+    entries = [entry("Mg", -1.0, conditions=squeezed), entry("B", -6.0, conditions=squeezed)]
+    found = assess_stability([*entries, entry("MgB2", -4.6, conditions=squeezed)])
+    assert "ambient pressure only" in found["MgB2"].coverage.caveat
+    assert assess_stability(ELEMENTS)["Mg"].coverage.caveat == ""
 
 
 def test_a_missing_reference_gives_a_reason_and_no_number():

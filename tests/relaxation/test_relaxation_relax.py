@@ -13,7 +13,8 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from scipy.optimize import minimize_scalar
 
 from invdesflow.relaxation.coordinates import SymmetryAdaptedCell
-from invdesflow.relaxation.optimizer import TrustRegionBFGS
+from invdesflow.relaxation.elements import reference_structures
+from invdesflow.relaxation.optimizer import LimitedLBFGS, TrustRegionBFGS
 from invdesflow.relaxation.potentials import calculator_specification, find_potential, load_calculator
 from invdesflow.relaxation.relaxation import RelaxationSettings, relax
 
@@ -147,6 +148,25 @@ def test_a_tight_criterion_is_met_by_either_optimizer(optimizer):
     assert result.converged, result.reason
     assert result.max_force < 1e-4
     assert result.structure.volume ** (1 / 3) == pytest.approx(3.59, abs=0.01)
+
+
+def test_the_first_step_of_lbfgs_is_no_longer_than_the_others():
+    atoms = bulk("Cu", cubic=True)
+    atoms.positions[0] += [0.9, 0.0, 0.0]  # forces of 20 eV/A
+    atoms.calc = EMT()
+    cell = SymmetryAdaptedCell(atoms, keep_symmetry=False)
+    optimizer = LimitedLBFGS(cell, logfile=None)
+    before = cell.get_x()
+    optimizer.run(fmax=0.01, steps=1)
+    assert cell.step_size(cell.get_x() - before) == pytest.approx(1.0)
+
+
+def test_elements_that_give_way_are_followed_under_pressure(chgnet):
+    [(_, hydrogen)] = reference_structures("H").items()
+    result = relax(hydrogen, chgnet, RelaxationSettings(pressure_gpa=20.0))
+    assert result.converged, result.reason
+    assert result.volume_change < -0.6
+    assert -np.trace(result.stress_gpa) / 3 == pytest.approx(20.0, abs=0.5)
 
 
 def test_the_usual_optimizer_is_no_part_of_the_question():

@@ -83,7 +83,7 @@ def relax_kept(
     """
     question = {"potential": potential.digest, "settings": DEFAULT_SETTINGS.model_dump(mode="json")}
     journal = Journal(path, question, RelaxationDocument)
-    identifiers = {s: relaxation_id(structure, potential, DEFAULT_SETTINGS) for s, structure in subjects.items()}
+    identifiers = {s: relaxation_id(s, structure, potential, DEFAULT_SETTINGS) for s, structure in subjects.items()}
     known = {document.relaxation_id: document for document in journal.read()}
     missing = {identifier: subject for subject, identifier in identifiers.items() if identifier not in known}
     results = relax_batch({s: subjects[s] for s in missing.values()}, potential, DEFAULT_SETTINGS, workers=workers)

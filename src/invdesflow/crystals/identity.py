@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from invdesflow.crystals.geometry import neighbours

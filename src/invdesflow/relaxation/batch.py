@@ -153,7 +153,8 @@ class _Pool(Generic[Key]):
                 if worker.connection in heard:
                     yield from self._hear(worker)
                 elif time.monotonic() > worker.deadline:
-                    yield from self._lose(worker, f"time limit of {self._time_limit_s:g} s exceeded")
+                    limit_s = LOADING_LIMIT_S if worker.key is None else self._time_limit_s
+                    yield from self._lose(worker, f"time limit of {limit_s:g} s exceeded")
 
     def close(self) -> None:
         for worker in self._workers:

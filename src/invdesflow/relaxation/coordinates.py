@@ -24,6 +24,7 @@ __all__ = ["Evaluation", "SymmetryAdaptedCell", "UnphysicalCrystalError"]
 
 CLOSEST_CONTACT = 0.4  # of the sum of the covalent radii; H2 is at 1.2, the shortest metal contacts at 0.75
 VOLUME_RANGE = (0.3, 3.0)  # of the first volume
+SMALLEST_UNDER_PRESSURE = 0.05  # of the first volume: at 100 GPa hydrogen fills a tenth of what it fills at none
 ENERGY_RANGE = 50.0  # eV per atom from the zero of energy; cohesive energies end at 13
 LARGEST_STRAIN = 0.12  # of one step of size 1
 LARGEST_DISPLACEMENT = 0.25  # Angstrom, of one step of size 1
@@ -194,7 +195,8 @@ class SymmetryAdaptedCell(Optimizable):  # type: ignore[misc] # ASE is not typed
 
     def _check_geometry(self) -> None:
         ratio = self.atoms.get_volume() / self._reference_volume
-        if not VOLUME_RANGE[0] < ratio < VOLUME_RANGE[1]:
+        smallest = SMALLEST_UNDER_PRESSURE if self.pressure > 0 else VOLUME_RANGE[0]
+        if not smallest < ratio < VOLUME_RANGE[1]:
             raise UnphysicalCrystalError(f"volume runaway: {ratio:.2f} times the first volume")
         radii = CLOSEST_CONTACT * covalent_radii[self.atoms.numbers]
         pairs = pairs_within(self.atoms, 2 * radii.max())

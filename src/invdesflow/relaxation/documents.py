@@ -48,9 +48,13 @@ def calculation_id(prefix: str, structure: Structure, potential: Potential, sett
     )
 
 
-def relaxation_id(structure: Structure, potential: Potential, settings: RelaxationSettings) -> str:
-    """Identify a relaxation."""
-    return calculation_id("rlx", structure, potential, settings)
+def relaxation_id(subject: Subject, structure: Structure, potential: Potential, settings: RelaxationSettings) -> str:
+    """Identify a relaxation, by its subject too: a host and a known superconductor may be one crystal, and each is
+    looked for by its own name.
+    """
+    return content_hash(
+        "rlx", {"subject": subject.model_dump(), "question": calculation_id("rlx", structure, potential, settings)}
+    )
 
 
 class RelaxationDocument(Document):
@@ -59,7 +63,7 @@ class RelaxationDocument(Document):
     collection: ClassVar[str] = "relaxations"
     key: ClassVar[str] = "relaxation_id"
 
-    relaxation_id: str = Field(description="hash of the initial structure, the weights and the settings")
+    relaxation_id: str = Field(description="hash of the subject, the initial structure, the weights and the settings")
     subject: Subject
     potential: PotentialReference
     settings: RelaxationSettings
@@ -79,12 +83,12 @@ class RelaxationDocument(Document):
     enthalpy_ev_per_atom: float | None
     max_force: float | None = Field(description="largest force on an atom (eV/A)")
     stress_gpa: list[list[float]] | None = Field(description="Cauchy stress, 3x3, positive under tension (GPa)")
-    n_steps: int = Field(ge=0)
-    n_force_evaluations: int = Field(ge=0)
-    volume_change: float = Field(description="V/V0 - 1")
+    n_steps: int | None = Field(ge=0, description="accepted steps; None where it broke off, like all that follows")
+    n_force_evaluations: int | None = Field(ge=0)
+    volume_change: float | None = Field(description="V/V0 - 1")
     spacegroup_before: int | None
     spacegroup_after: int | None
-    wall_time_s: float = Field(ge=0)
+    wall_time_s: float | None = Field(ge=0)
 
     @classmethod
     def from_result(
@@ -114,7 +118,7 @@ class RelaxationDocument(Document):
         n_sites = len(structure)
         elements = sorted(element.symbol for element in structure.composition.elements)
         return cls(
-            relaxation_id=relaxation_id(structure, potential, settings),
+            relaxation_id=relaxation_id(subject, structure, potential, settings),
             subject=subject,
             potential=PotentialReference(kind=potential.kind, model=potential.model, digest=potential.digest),
             settings=settings,

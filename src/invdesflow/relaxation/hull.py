@@ -15,6 +15,9 @@ __all__ = ["Conditions", "HullCoverage", "HullEntry", "Stability", "assess_stabi
 
 System = frozenset[str]
 
+_AMBIENT_PHASES_END_GPA = 1.0  # caesium changes its structure at 2.3 GPa, bismuth at 2.5
+_AMBIENT_ELEMENTS = "the elements compete in their structures of ambient pressure only"
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -74,6 +77,7 @@ class HullCoverage(BaseModel):
 
     present: list[str] = Field(description="systems with an entry other than the crystal itself, such as B-Mg")
     missing: list[str] = Field(description="systems that had none: the true hull may be lower")
+    caveat: str = Field(default="", description="what else may make the true hull lower; empty if nothing is known")
 
 
 class Stability(BaseModel):
@@ -157,16 +161,21 @@ def _coverage(system: System, entry: HullEntry, by_system: Mapping[System, Seque
     for part in _systems_within(system):
         competes = any(rival.subject != entry.subject for rival in by_system.get(part, ()))
         (present if competes else missing).append(_name(part))
-    return HullCoverage(present=present, missing=missing)
+    caveat = _AMBIENT_ELEMENTS if entry.conditions.pressure_gpa > _AMBIENT_PHASES_END_GPA else ""
+    return HullCoverage(present=present, missing=missing, caveat=caveat)
 
 
 def _assess(
     entry: HullEntry, competitors: Sequence[HullEntry], diagram: PhaseDiagram, coverage: HullCoverage
 ) -> Stability:
     own = _pd_entry(entry)
-    above_hull = diagram.get_e_above_hull(own)
     others = diagram
-    if above_hull == 0 or any(rival.subject == entry.subject and rival is not entry for rival in competitors):
+    if any(rival.subject == entry.subject and rival is not entry for rival in competitors):
+        rivals = [rival for rival in competitors if rival is entry or rival.subject != entry.subject]
+        diagram = PhaseDiagram([_pd_entry(rival) for rival in rivals])
+        others = _diagram_of_others(entry, competitors)
+    above_hull = diagram.get_e_above_hull(own)
+    if above_hull == 0:
         others = _diagram_of_others(entry, competitors)
     products, above_others = others.get_decomp_and_e_above_hull(own, allow_negative=True) if others else ({}, None)
     return Stability(

@@ -94,7 +94,7 @@ class RelaxMaker(SettingsMaker):
             competitors = dict(self._competitors(database, systems, potential))
             reused = self._relax(database, candidates | competitors, potential, campaign, campaign_round)
             identifiers = {
-                subject.id: relaxation_id(structure, potential, self.settings)
+                subject.id: relaxation_id(subject, structure, potential, self.settings)
                 for subject, structure in candidates.items()
             }
             failed = _reasons(database, identifiers.values())
@@ -139,7 +139,8 @@ class RelaxMaker(SettingsMaker):
         """Relax and store what is not stored; return the number of those that are."""
         collection = database.collection(RelaxationDocument)
         identifiers = {
-            subject: relaxation_id(structure, potential, self.settings) for subject, structure in subjects.items()
+            subject: relaxation_id(subject, structure, potential, self.settings)
+            for subject, structure in subjects.items()
         }
         stored = collection.existing(identifiers.values())
         missing = {subject: structure for subject, structure in subjects.items() if identifiers[subject] not in stored}

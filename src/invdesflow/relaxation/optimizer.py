@@ -3,12 +3,13 @@
 from typing import Any
 
 import numpy as np
+from ase.optimize.lbfgs import LBFGS
 from ase.optimize.optimize import Optimizer
 
 from invdesflow.relaxation.coordinates import SymmetryAdaptedCell, UnphysicalCrystalError
 from invdesflow.relaxation.symmetry import FloatArray
 
-__all__ = ["StalledError", "TrustRegionBFGS"]
+__all__ = ["LimitedLBFGS", "StalledError", "TrustRegionBFGS"]
 
 LARGEST_RADIUS = 2.0
 SMALLEST_RADIUS = 1e-3
@@ -17,6 +18,17 @@ ENERGY_NOISE = 1e-5  # eV per atom: single-precision potentials cannot tell ener
 
 class StalledError(ArithmeticError):
     """No step, however short, lowers the energy."""
+
+
+class LimitedLBFGS(LBFGS):  # type: ignore[misc] # ASE is not typed
+    """ASE's LBFGS on a `SymmetryAdaptedCell`, with no step longer than a strain of 0.12 or 0.25 Angstrom.
+
+    ASE measures steps as it measures gradients, which here are of strains and displacements at once.
+    """
+
+    def determine_step(self, dr: FloatArray) -> FloatArray:
+        """Shorten a step that is too long."""
+        return dr / max(1.0, self.optimizable.step_size(dr))
 
 
 class TrustRegionBFGS(Optimizer):  # type: ignore[misc] # ASE is not typed

@@ -8,14 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
-from ase.optimize import LBFGS
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from invdesflow.errors import StructureError
 from invdesflow.relaxation.coordinates import SymmetryAdaptedCell, UnphysicalCrystalError
-from invdesflow.relaxation.optimizer import StalledError, TrustRegionBFGS
+from invdesflow.relaxation.optimizer import LimitedLBFGS, StalledError, TrustRegionBFGS
 from invdesflow.relaxation.primitive import PrimitiveCell, find_primitive_cell
 from invdesflow.relaxation.symmetry import symmetry_dataset
 
@@ -68,7 +67,7 @@ class RelaxationResult:
         Cauchy stress, shape (3, 3), GPa, positive under tension: at equilibrium it is minus the pressure on the
         diagonal.
     n_steps
-        Accepted steps.
+        Accepted steps; None, like all that follows, of a crystal whose relaxation broke off.
     n_force_evaluations
         Calls of the potential.
     volume_change
@@ -87,12 +86,12 @@ class RelaxationResult:
     enthalpy_ev: float | None
     max_force: float | None
     stress_gpa: list[list[float]] | None
-    n_steps: int
-    n_force_evaluations: int
-    volume_change: float
+    n_steps: int | None
+    n_force_evaluations: int | None
+    volume_change: float | None
     spacegroup_before: int | None
     spacegroup_after: int | None
-    wall_time_s: float
+    wall_time_s: float | None
 
 
 DEFAULT_SETTINGS = RelaxationSettings()
@@ -160,7 +159,7 @@ def relax(
 
 def _minimise(cell: SymmetryAdaptedCell, settings: RelaxationSettings, observe: Observer | None) -> tuple[int, str]:
     """Return the number of accepted steps, and why the relaxation failed, if it did."""
-    optimizer = TrustRegionBFGS(cell) if settings.optimizer == "trust-region-bfgs" else LBFGS(cell, logfile=None)
+    optimizer = TrustRegionBFGS(cell) if settings.optimizer == "trust-region-bfgs" else LimitedLBFGS(cell, logfile=None)
     if observe is not None:
         optimizer.attach(observe, 1, cell.atoms)
     try:
@@ -191,10 +190,7 @@ def _spacegroup_number(atoms: Atoms, symprec: float) -> int | None:
 
 
 def failed_relaxation(structure: Structure, reason: str) -> RelaxationResult:
-    """Record a crystal that could not be relaxed at all: the structure as it was given, and no energies."""
-    spacegroup = None
-    if structure.is_ordered:
-        spacegroup = _spacegroup_number(AseAtomsAdaptor.get_atoms(structure, msonable=False), DEFAULT_SETTINGS.symprec)
+    """Record a crystal that could not be relaxed at all: the structure as it was given, and no numbers."""
     return RelaxationResult(
         structure=structure,
         converged=False,
@@ -203,10 +199,10 @@ def failed_relaxation(structure: Structure, reason: str) -> RelaxationResult:
         enthalpy_ev=None,
         max_force=None,
         stress_gpa=None,
-        n_steps=0,
-        n_force_evaluations=0,
-        volume_change=0.0,
-        spacegroup_before=spacegroup,
-        spacegroup_after=spacegroup,
-        wall_time_s=0.0,
+        n_steps=None,
+        n_force_evaluations=None,
+        volume_change=None,
+        spacegroup_before=None,
+        spacegroup_after=None,
+        wall_time_s=None,
     )

@@ -17,16 +17,20 @@ def known_superconductors(database: Database, name: str) -> list[SuperconductorD
     ConfigurationError
         If there is none.
     """
-    collection = database.collection(SuperconductorDocument)
-    if collection.count() == 0:
+    found = _stored(database, name)
+    if not found:
         load_catalogue_into(database)
-    by_id = collection.get(name)
-    if by_id is not None:
-        return [by_id]
-    filters = CandidateFilter.checked(formula=name).to_mongo()
-    found = list(collection.find(filters, sort=[("pressure_gpa", 1)]))
+        found = _stored(database, name)
     if not found:
         raise ConfigurationError(
             f"No known superconductor is called {name!r}.", "List them with: invdesflow superconductors list."
         )
     return found
+
+
+def _stored(database: Database, name: str) -> list[SuperconductorDocument]:
+    collection = database.collection(SuperconductorDocument)
+    by_id = collection.get(name)
+    if by_id is not None:
+        return [by_id]
+    return list(collection.find(CandidateFilter.checked(formula=name).to_mongo(), sort=[("pressure_gpa", 1)]))
