@@ -97,7 +97,14 @@ def _cif(text: str) -> Structure:
     parser = CifParser(io.StringIO(text))
     if sum(_images(parser, block) for block in CifFile.from_str(text).data.values()) > MAX_IMAGES:
         raise StructureError("The CIF makes too many atoms.", f"Give at most {MAX_IMAGES} sites times operations.")
-    return parser.parse_structures(primitive=False, on_error="raise")[0]
+    structure = parser.parse_structures(primitive=False, on_error="raise")[0]
+    if any("Defaulting to P1" in warning for warning in parser.warnings):
+        raise StructureError("The CIF tells no symmetry that is understood.", "Give its operations, or P 1.")
+    found = parser.check(structure) or ""
+    if found.startswith(("Missing", "Incorrect")):  # else the formula is no formula
+        said = " ".join(found.replace("PMG structure composition", "the sites").split())
+        raise StructureError(f"The CIF contradicts its own formula: {said}.", "Complete its sites, or its formula.")
+    return structure
 
 
 def _images(parser: CifParser, block: CifBlock) -> int:

@@ -49,9 +49,7 @@ def calculation_id(prefix: str, structure: Structure, potential: Potential, sett
 
 
 def relaxation_id(subject: Subject, structure: Structure, potential: Potential, settings: RelaxationSettings) -> str:
-    """Identify a relaxation, by its subject too: a host and a known superconductor may be one crystal, and each is
-    looked for by its own name.
-    """
+    """Identify a relaxation, by its subject too: each of two that are one crystal is looked for by its own name."""
     return content_hash(
         "rlx", {"subject": subject.model_dump(), "question": calculation_id("rlx", structure, potential, settings)}
     )

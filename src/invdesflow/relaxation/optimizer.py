@@ -28,7 +28,8 @@ class LimitedLBFGS(LBFGS):  # type: ignore[misc] # ASE is not typed
 
     def determine_step(self, dr: FloatArray) -> FloatArray:
         """Shorten a step that is too long."""
-        return dr / max(1.0, self.optimizable.step_size(dr))
+        limited: FloatArray = dr / max(1.0, self.optimizable.step_size(dr))
+        return limited
 
 
 class TrustRegionBFGS(Optimizer):  # type: ignore[misc] # ASE is not typed
