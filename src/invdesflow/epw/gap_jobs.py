@@ -127,7 +127,8 @@ def _read_gap(path: Path) -> dict[str, Any]:
 
 
 def _distribution_file(path: Path) -> Path:
-    found = sorted(path.glob(f"{PREFIX}.imag_aniso_gap0_*"))
+    pattern = f"{PREFIX}.imag_aniso_gap0_*"
+    found = [file for file in path.glob(pattern) if file.suffix != ".cube"]  # a picture of it for each band
     if len(found) != 1:
         raise EspressoError(f"{path} holds {len(found)} distributions of the gap instead of one.")
     return found[0]
