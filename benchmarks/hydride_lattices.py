@@ -2,6 +2,8 @@
 
     python benchmarks/hydride_lattices.py                       # prints the table
     python benchmarks/hydride_lattices.py --write FILE          # and writes the summary that studies warn with
+    python benchmarks/hydride_lattices.py --espresso FAMILY --crystal K2CuH6 --protocol moderate
+                                                                # relaxes some of them with Quantum ESPRESSO instead
 
 The shipped summary is src/invdesflow/intercalation/potential_errors.yaml; it is never edited by hand.
 """
@@ -9,20 +11,24 @@ The shipped summary is src/invdesflow/intercalation/potential_errors.yaml; it is
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
 from pymatgen.core import Structure
 
+from invdesflow.cli.pairs import settings_of
 from invdesflow.crystals.symmetry import conventional, space_group
-from invdesflow.errors import PotentialError
+from invdesflow.errors import EspressoError, PotentialError
+from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.meshes import primitive_for_espresso
+from invdesflow.espresso.pw_jobs import PwRelaxMaker
 from invdesflow.intercalation.potential_errors import Family, LatticeErrors
-from invdesflow.relaxation.potentials import Potential, find_potential, load_calculator
+from invdesflow.relaxation.potentials import Kind, Potential, find_potential, load_calculator
 from invdesflow.relaxation.relaxation import RelaxationSettings, relax
 from invdesflow.superconductors.catalogue import load_catalogue
 
-POTENTIALS = {"CHGNet": ["0.3.0"], "SevenNet": ["7net-0"]}
+POTENTIALS: dict[Kind, list[str]] = {"CHGNet": ["0.3.0"], "SevenNet": ["7net-0"]}
 PROTOTYPES = ("K2PtCl6", "elpasolite")
 ELEMENT = "H"
 
@@ -76,6 +82,29 @@ def measure(potential: Potential, prototype: str) -> LatticeErrors:
     )
 
 
+def measure_espresso(names: Sequence[str], calculation: Calculation) -> None:
+    """Relax crystals with pw.x from their published lattices and print what comes of each.
+
+    The runs go into the database and the folders of the settings; what is there is not run again.
+    """
+    known = {name: structure for prototype in PROTOTYPES for name, structure in crystals(prototype).items()}
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise SystemExit(f"The catalogue has no {', '.join(unknown)}; it has {', '.join(known)}.")
+    cutoff = calculation.protocol.ecutwfc_ry
+    print(f"pw.x, {calculation.protocol.name}, {cutoff:g} Ry: a published, a relaxed (A), error, pressure", flush=True)
+    for name in names:
+        published = lattice_constant(known[name])
+        try:
+            relaxed = PwRelaxMaker.make.original(PwRelaxMaker(calculation), primitive_for_espresso(known[name]))
+        except EspressoError as error:
+            print(f"  {name:12} {published:8.3f} {'-':>8} {'':>8}  {error}", flush=True)
+            continue
+        found = lattice_constant(relaxed.structure)
+        error_percent = 100 * (found / published - 1)
+        print(f"  {name:12} {published:8.3f} {found:8.3f} {error_percent:+7.1f} %  {relaxed.pressure_gpa:+.2f} GPa")
+
+
 def measurements() -> Iterator[LatticeErrors]:
     """Measure every potential that is installed on every structure type."""
     for kind, models in POTENTIALS.items():
@@ -100,7 +129,15 @@ def main() -> None:
     """Measure, print, and write the summary."""
     parser = argparse.ArgumentParser(description="Lattice constants of A2BH6 and A2XBH6 crystals after relaxation.")
     parser.add_argument("--write", type=Path, help="YAML file for the summary")
+    parser.add_argument("--espresso", metavar="FAMILY", help="pseudopotentials: a family or a folder of UPF files")
+    parser.add_argument("--crystal", action="append", default=[], help="of the catalogue, for --espresso; repeatable")
+    parser.add_argument("--protocol", default="moderate", help="of --espresso")
+    parser.add_argument("--set", action="append", default=[], help="SETTING=VALUE of the protocol; repeatable")
     arguments = parser.parse_args()
+    if arguments.espresso:
+        overrides = settings_of(arguments.set)
+        measure_espresso(arguments.crystal, Calculation.of(arguments.protocol, arguments.espresso, overrides=overrides))
+        return
     found = list(measurements())
     if arguments.write:
         head = "# Written by benchmarks/hydride_lattices.py; run it again instead of editing.\n"

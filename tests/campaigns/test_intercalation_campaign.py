@@ -10,7 +10,7 @@ from invdesflow.campaigns.intercalation import IntercalationCampaignMaker
 from invdesflow.campaigns.local import run_campaign
 from invdesflow.campaigns.recipes import Recipe, checked_maker, read_recipe
 from invdesflow.campaigns.rounds import get_campaign
-from invdesflow.campaigns.study_report import studies_of, write_study_report
+from invdesflow.campaigns.study_report import account_of_guests, studies_of, write_study_report
 from invdesflow.campaigns.verify_candidates import VerifyMaker
 from invdesflow.database.summary import SummaryDocument
 from invdesflow.errors import CampaignError, ConfigurationError
@@ -69,8 +69,11 @@ def test_from_a_host_to_the_report(database, palladium, tmp_path):
     stages = get_campaign(database, "hydrides").rounds[0].stages
     assert [stage.stage for stage in stages] == ["intercalate", "relax", "screen", "phonons", "intercalation studies"]
     assert sum(stages[0].rejected.values()) == 1, "caesium does not fit, and is counted"
+    assert "1 refused: Cs is too large" in account_of_guests(database, "hydrides", 0)
+    assert pair.stability.above_hull_ev_per_atom.guest is not None
     assert database.collection(SummaryDocument).count({"campaigns": "hydrides"}) >= 2
     page = write_study_report(database, [study], tmp_path / "report.html").read_text()
     assert "HPd" in page
+    assert 'id="figure-bands-guest-0-0"' in page, "phonon bands with the potential"
     assert run_campaign(database, asked) == 1
     assert len(studies_of(database, "hydrides")) == 1, "the same question is the same study"

@@ -211,3 +211,9 @@ def test_a_guest_that_the_potential_does_not_know_is_recorded(database, tmp_path
         intercalate(
             str(tmp_path / "Pd.cif"), guests=["H"], fit=GuestSettings(min_fit=0.5), refine=RefineSettings(max_steps=0)
         )
+
+
+def test_a_host_that_a_gate_refuses_says_so(database, tmp_path):
+    Structure(Lattice.cubic(0.9), ["Fe"], [[0, 0, 0]]).to(str(tmp_path / "dense.cif"))
+    with pytest.raises(IntercalationError, match=r"^No host can take guests: Fe-Fe at 0\.90 A"):
+        intercalate(str(tmp_path / "dense.cif"), guests=["Li"])

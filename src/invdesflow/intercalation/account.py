@@ -85,6 +85,10 @@ class Account:
         """Return the error of a round without pairs."""
         if self._errors and len(self._refusals) == 1:
             return self._errors[0]
+        if self._refusals and not any(refusal.guests for refusal in self._refusals):
+            return IntercalationError(
+                f"No host can take guests: {self._reasons()}.", "Choose other hosts, or loosen gates."
+            )
         where = "the host" if len(self.host_ids) <= 1 else "any of the hosts"
         return IntercalationError(
             f"No guest fits into {where}: {self._reasons() or 'there are no hosts'}.",
