@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from typing import Protocol
 
 from pymatgen.analysis.structure_matcher import StructureMatcher
-from pymatgen.core import Structure
+from pymatgen.core import Element, Structure
 
 from invdesflow.crystals.identity import candidate_id, enantiomorphs, pair_distances
 from invdesflow.crystals.symmetry import primitive, space_group
@@ -15,8 +15,9 @@ from invdesflow.generation.documents import NoveltyResult, Rejection
 
 __all__ = ["Crystal", "CrystalIndex", "Known", "assess", "duplicate_rejection", "same_crystal"]
 
+_HYDROGEN = Element("H")
 _LARGEST_SHIFT = 0.1
-"""Most that a distance between two elements may differ in the same crystal, in units of the mean spacing."""
+"""Most that the distance of an element from hydrogen may differ in the same crystal, in units of the mean spacing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,14 +169,17 @@ def same_crystal(first: Crystal, second: Crystal) -> bool:
     -----
     StructureMatcher with pymatgen's tolerances (lengths 0.2, sites 0.3 of the mean spacing, angles 5 degrees), on
     Niggli-reduced primitive cells that are made once per crystal. These tolerances let hydrogen move from one metal to
-    another (K2LiCuH6 with Li and Cu exchanged), so the distances between elements must agree, too.
+    another (K2LiCuH6 with Li and Cu exchanged), so the distances of the elements from hydrogen must agree, too.
     """
     if len(first.reduced) != len(second.reduced):
         return False
     if not _matcher().fit(first.reduced, second.reduced, skip_structure_reduction=True):
         return False
+    if _HYDROGEN not in first.structure.composition:
+        return True
     others = second.pair_distances
-    return all(abs(distance - others[pair]) < _LARGEST_SHIFT for pair, distance in first.pair_distances.items())
+    shifts = [abs(distance - others[pair]) for pair, distance in first.pair_distances.items() if _HYDROGEN.Z in pair]
+    return max(shifts) < _LARGEST_SHIFT
 
 
 @cache
