@@ -1,5 +1,6 @@
 """`invdesflow potential`: labels from a potential, and what is refused before anything is run."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,15 @@ def test_a_teacher_labels_what_was_distorted_and_the_way_of_a_relaxation(databas
     more = read_frames(labelled(tmp_path, "MgB2", teacher="CHGNet", path="CHGNet"))
     assert len(more) > 3
     assert "labelled crystals" in capsys.readouterr().err
+
+
+def test_a_teacher_agrees_with_its_own_labels(database, tmp_path, capsys):
+    output = labelled(tmp_path, "MgB2", teacher="CHGNet")
+    capsys.readouterr()
+    potential_measuring.evaluate(["CHGNet"], frames=[output], json=True)
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["model"], row["n_frames"]) == ("CHGNet", 2)
+    assert [row["energy_rmse"], row["force_rmse"], row["virial_rmse"]] == pytest.approx([0, 0, 0], abs=1e-4)
 
 
 def test_an_unknown_teacher_is_refused(database, tmp_path):

@@ -7,7 +7,7 @@ import typer
 
 from invdesflow.cli.output import print_table, say
 from invdesflow.cli.pairs import settings_of
-from invdesflow.cli.potential_options import load_committee, read_labels
+from invdesflow.cli.potential_options import load_committee, named_potential, read_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,11 +138,8 @@ def _ways(structures: "list[Structure]", name: str) -> "list[list[Structure]]":
 
 
 def _potential(name: str, structures: "list[Structure]") -> "Potential":
-    """Find a potential by the name of its program or the path of a DPA model; it must know all elements."""
-    from invdesflow.relaxation.potentials import find_potential
-
-    kind, model = ("DeePMD", name) if name.endswith(".pth") else (name, None)
-    potential = find_potential(kind, model)  # type: ignore[arg-type] # it says so if there is no such kind
+    """Find a potential that knows all elements."""
+    potential = named_potential(name)
     potential.require(site.specie.symbol for structure in structures for site in structure)
     return potential
 

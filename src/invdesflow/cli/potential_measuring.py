@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from invdesflow.cli.output import JsonFlag, print_json, print_table
-from invdesflow.cli.potential_options import OnlyOption, load_committee, read_labels
+from invdesflow.cli.potential_options import OnlyOption, load_committee, named_potential, read_labels
 
 if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
     from pymatgen.core import Structure
 
     from invdesflow.learning.potential.frames import Frame
@@ -43,7 +44,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def evaluate(
-    models: Annotated[list[Path], typer.Argument(help="Frozen models *.pth")],
+    models: Annotated[list[str], typer.Argument(help="CHGNet, SevenNet, or DPA models *.pth")],
     frames: Annotated[
         list[Path] | None, typer.Option(help="Extended XYZ file of labelled crystals; repeatable")
     ] = None,
@@ -58,7 +59,7 @@ def evaluate(
     from invdesflow.campaigns.subjects import find_subject
     from invdesflow.database import Database
     from invdesflow.learning.potential.evaluation import evaluate_lattices, split_by_composition
-    from invdesflow.relaxation.potentials import find_potential, load_calculator
+    from invdesflow.relaxation.potentials import load_calculator
     from invdesflow.relaxation.relaxation import RelaxationSettings
 
     known = read_labels(frames, None) if frames else []
@@ -68,12 +69,12 @@ def evaluate(
         with Database() as database:
             references = {name: find_subject(database, name).structure for name in lattice}
     errors, lattices = [], []
-    for path in models:
+    for name in models:
+        calculator = load_calculator(named_potential(name))
         if measured:
-            errors.append(errors_of(path, measured))
-        calculator = load_calculator(find_potential("DeePMD", str(path)))
+            errors.append(errors_of(name, calculator, measured))
         found = evaluate_lattices(references, calculator, RelaxationSettings(fmax=fmax))
-        lattices += [{"model": str(path)} | asdict(one) for one in found]
+        lattices += [{"model": name} | asdict(one) for one in found]
     if json:
         print_json([*errors, *lattices])
         return
@@ -108,11 +109,8 @@ def check(
     print_json(rows) if json else print_table(rows, DEVIATION_COLUMNS, "disagreement of the committee")
 
 
-def errors_of(model: Path, frames: "list[Frame]") -> dict[str, Any]:
-    """Measure a frozen model on labelled crystals: a row of the table."""
+def errors_of(name: str, calculator: "Calculator", frames: "list[Frame]") -> dict[str, Any]:
+    """Measure a potential on labelled crystals: a row of the table."""
     from invdesflow.learning.potential.evaluation import evaluate_frames
-    from invdesflow.relaxation.potentials import find_potential, load_calculator
 
-    return {"model": str(model)} | asdict(
-        evaluate_frames(frames, load_calculator(find_potential("DeePMD", str(model))))
-    )
+    return {"model": name} | asdict(evaluate_frames(frames, calculator))

@@ -8,8 +8,9 @@ import typer
 if TYPE_CHECKING:
     from invdesflow.learning.potential.committee import Committee
     from invdesflow.learning.potential.frames import Frame
+    from invdesflow.relaxation.potentials import Potential
 
-__all__ = ["HeldOutOption", "OnlyOption", "TheoryOption", "load_committee", "read_labels"]
+__all__ = ["HeldOutOption", "OnlyOption", "TheoryOption", "load_committee", "named_potential", "read_labels"]
 
 HeldOutOption = Annotated[
     list[str] | None, typer.Option("--hold-out", help="Composition that is not trained on but measured on; repeatable")
@@ -38,3 +39,11 @@ def load_committee(models: list[Path]) -> "Committee":
     from invdesflow.relaxation.potentials import find_potential
 
     return Committee.of([find_potential("DeePMD", str(path)) for path in models])
+
+
+def named_potential(name: str) -> "Potential":
+    """Find a potential by the name of its program or the path of a DPA model."""
+    from invdesflow.relaxation.potentials import find_potential
+
+    kind, model = ("DeePMD", name) if name.endswith(".pth") else (name, None)
+    return find_potential(kind, model)  # type: ignore[arg-type] # it says so if there is no such kind

@@ -135,8 +135,10 @@ def _train(
 
 
 def _tell(trained: "list[TrainedPotential]", held_out: "list[Frame]") -> None:
+    from invdesflow.relaxation.potentials import load_calculator
+
     for one in trained:
         say(f"{one.potential.model}: {one.card['training_set']['rows']} crystals, {' '.join(one.card['elements'])}.")
     if held_out:
-        rows = [errors_of(Path(one.potential.model), held_out) for one in trained]
+        rows = [errors_of(one.potential.model, load_calculator(one.potential), held_out) for one in trained]
         print_table(rows, ERROR_COLUMNS, "root mean square errors on held-out compositions")

@@ -1,6 +1,7 @@
 """Labels have the sign and unit that they claim, and nothing that must not be trained on gets through."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,3 +95,9 @@ def contaminated():
 def test_contaminated_sets_are_refused(training, held_out, problem):
     with pytest.raises(LearningError, match=problem):
         check_frames(training, held_out)
+
+
+def test_the_labels_of_hydrides_can_be_trained_on():
+    known = read_frames(Path(__file__).parents[3] / "benchmarks" / "hydride_labels.xyz")
+    assert len(check_frames(known)) == len(known) == 25
+    assert {len(frame.symbols) for frame in known} == {9, 10}
