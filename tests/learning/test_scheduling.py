@@ -8,7 +8,9 @@ import sys
 from datetime import datetime, timedelta
 
 import pytest
+from typer.testing import CliRunner
 
+from invdesflow.cli.main import app
 from invdesflow.errors import ConfigurationError, LearningError
 from invdesflow.learning.scheduling import Schedule, cron_trigger, crontab_line, run_once, systemd_units
 
@@ -88,6 +90,16 @@ def test_a_task_that_fails_is_told_and_the_next_one_runs():
     assert not run_once({"first": failing, "second": lambda: "done"}, told.append)
     assert "first: error: There is nothing to learn from." in told[0]
     assert "second: done" in told[1]
+
+
+@pytest.mark.parametrize("builder", ["training-sets", "retraining"])
+def test_a_builder_that_fails_is_the_exit_status_of_the_command(database, builder):
+    result = CliRunner().invoke(
+        app, ["schedule", "--once", "--builder", builder, "--kind", "tc", "--kind", "potential"]
+    )
+    assert result.exit_code == 1
+    assert "error: " in result.stderr
+    assert "There is nothing to learn from for a tc model" in result.stderr
 
 
 @pytest.mark.slow

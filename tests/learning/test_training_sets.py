@@ -77,6 +77,17 @@ def test_only_what_converged_and_is_stable_counts(alloys):
     }
 
 
+@pytest.mark.parametrize("kind", ["tc", "classifier", "generator"])
+def test_the_smoke_protocol_teaches_nothing(alloys, kind):
+    trial = [
+        coupled(alloy("Nb", "Mo", 0.8), protocol="smoke"),
+        coupled(alloy("Nb", "V", 0.8), protocol="smoke", status="magnetic"),
+    ]
+    found = build_training_set(kind, Sources(superconductors=alloys, electron_phonon=trial)).document
+    assert found.from_collection == {"superconductors": len(alloys)}
+    assert found.left_out["smoke protocol, whose numbers are no results"] == 2
+
+
 def test_one_mu_star_for_all():
     """JARVIS publishes at 0.085, and a calculation may have been made at 0.16."""
     published = known(alloy("Nb", "Mo"), 0.9, 15.0, mu_star=0.085, tc_k=11.0)
