@@ -3,11 +3,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from documents import POTENTIAL, caesium_chloride, candidate, references, relaxation, rock_salt
+from documents import POTENTIAL, caesium_chloride, candidate, references, relaxation, rock_salt, screening
 
 from invdesflow.campaigns.builders import SummaryBuilder
 from invdesflow.generation.documents import CandidateDocument, Rejection
 from invdesflow.relaxation.documents import RelaxationDocument, Subject
+from invdesflow.screening.documents import ScreeningDocument
 from invdesflow.screening.phonon_documents import PhononDocument
 from invdesflow.screening.phonons import PhononSettings, failed_phonons
 
@@ -112,6 +113,15 @@ def test_phonons_of_the_chosen_relaxation_are_told(database, magnesium_boride):
     assert build(database) == 1
     assert database.summary.get(magnesium_boride.candidate_id).dynamical_stability == "failed"
     assert build(database) == 0
+
+
+def test_the_model_that_was_asked_last_speaks(database, magnesium_boride):
+    [relaxed] = database.collection(RelaxationDocument).find({"subject.id": magnesium_boride.candidate_id})
+    for model, tc_k in (("tc-old", 3.0), ("tc-new", 5.0), ("tc-old", 3.0)):  # a promotion and its rollback
+        database.collection(ScreeningDocument).upsert([screening(relaxed, model, tc_k)])
+        assert build(database) == 1
+        summary = database.summary.get(magnesium_boride.candidate_id)
+        assert (summary.tc_model, summary.tc_k) == (model, tc_k)
 
 
 def test_runs_under_mrun(database, magnesium_boride, tmp_path):

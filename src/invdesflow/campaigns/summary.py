@@ -78,13 +78,13 @@ def build_summary(
 
 
 def _latest(documents: Sequence[D], relaxation: RelaxationDocument | None) -> D | None:
-    """Return the latest of the documents about a relaxation."""
+    """Return the document about a relaxation that was written last: asked again, an old question is the latest."""
     of_relaxation = [
         document
         for document in documents
         if relaxation is not None and document.relaxation_id == relaxation.relaxation_id
     ]
-    return max(of_relaxation, key=lambda found: (found.created_at, found.identifier), default=None)
+    return max(of_relaxation, key=lambda found: (found.updated_at, found.identifier), default=None)
 
 
 def _most_accurate(couplings: Sequence[ElectronPhononDocument]) -> ElectronPhononDocument | None:
