@@ -193,6 +193,38 @@ class Collection(Generic[D]):
                 raise DatabaseError(f"There is no document {identifier!r} in {self.raw.name}.")
         return result.matched_count == 1
 
+    def change(
+        self,
+        identifier: str,
+        criteria: Mapping[str, Any],
+        values: Mapping[str, Any],
+        *,
+        push: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Change some fields of a document if it meets a condition, atomically.
+
+        Parameters
+        ----------
+        identifier
+            Its key.
+        criteria
+            The condition, a MongoDB filter made by our own code.
+        values
+            Fields, also within fields, and their new values.
+        push
+            Array fields and what is appended to them.
+
+        Returns
+        -------
+        bool
+            True if it met the condition; otherwise the document is untouched, or there is none.
+        """
+        update: dict[str, Any] = {"$set": {**values, "updated_at": utc_now()}}
+        if push:
+            update["$push"] = dict(push)
+        with driver_errors(self.address):
+            return self.raw.update_one({self.model.key: identifier, **criteria}, update).matched_count == 1
+
     def _decode(self, data: Mapping[str, Any]) -> D:
         self._require_current(data)
         try:
