@@ -33,7 +33,7 @@ def candidate(structure: Structure, campaign: str = "by-hand") -> CandidateDocum
 
 
 def relaxation(
-    subject: Subject, structure: Structure, energy_ev_per_atom: float, *, converged: bool = True
+    subject: Subject, structure: Structure, energy_ev_per_atom: float, *, converged: bool = True, **fields: object
 ) -> RelaxationDocument:
     energy = energy_ev_per_atom * len(structure)
     result = RelaxationResult(
@@ -51,7 +51,8 @@ def relaxation(
         spacegroup_after=225,
         wall_time_s=1.0,
     )
-    return RelaxationDocument.from_result(structure, result, subject, POTENTIAL, SETTINGS)
+    asked = {"potential": POTENTIAL, "settings": SETTINGS} | fields
+    return RelaxationDocument.from_result(structure, result, subject, **asked)
 
 
 def references() -> list[RelaxationDocument]:

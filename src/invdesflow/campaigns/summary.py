@@ -143,6 +143,7 @@ def _energy_fields(relaxation: RelaxationDocument | None, stability: Stability |
         return {}
     fields: dict[str, object] = {
         "potential": f"{relaxation.potential.kind} {relaxation.potential.model}",
+        "relaxation_id": relaxation.relaxation_id,
         "relaxation_converged": relaxation.converged,
         "pressure_gpa": relaxation.settings.pressure_gpa,
     }
@@ -163,6 +164,7 @@ def _screening_fields(screening: ScreeningDocument | None) -> dict[str, object]:
     model = screening.models.get("tc")
     return {
         "tc_k": screening.tc_k,
+        "tc_mu_star": None if screening.tc_k is None else screening.mu_star,
         "tc_std_k": screening.tc_std_k,
         "tc_model": None if model is None else model.model_id,
         "in_domain": screening.in_domain,
@@ -182,4 +184,5 @@ def _coupling_fields(coupling: ElectronPhononDocument | None) -> dict[str, objec
         "elph_lambda": coupling.lambda_,
         "elph_omega_log_mev": coupling.omega_log_mev,
         "elph_tc_k": coupling.tc_k("migdal_eliashberg"),
+        "elph_mu_star": coupling.smallest_mu_star("migdal_eliashberg"),
     }
