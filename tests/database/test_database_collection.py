@@ -46,7 +46,9 @@ def test_upsert_replaces_all_but_created_at(database):
     assert read.updated_at > read.created_at
 
 
-@pytest.mark.parametrize(("version", "remedy"), [(0, "invdesflow db migrate"), (7, "newer InvDesFlow"), ("two", "migrate")])
+@pytest.mark.parametrize(
+    ("version", "remedy"), [(0, "invdesflow db migrate"), (7, "newer InvDesFlow"), ("two", "migrate")]
+)
 def test_a_document_of_another_schema_version_is_neither_read_nor_written_over(database, version, remedy):
     stored = summary("c1", tc_k=39.0).to_mongo() | {"schema_version": version}
     database.raw["summary"].insert_one(stored)

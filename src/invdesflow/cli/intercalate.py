@@ -161,9 +161,7 @@ def campaign_name(hosts: list[str] | None, prototype: str | None, parameters: "M
     from invdesflow.database.documents import content_hash
 
     names = [Path(host).stem for host in hosts or []] + ([prototype] if prototype else [])
-    kept = "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in "-".join(names)
-    )
+    kept = re.sub(r"[^A-Za-z0-9._-]", "-", "-".join(names))
     return f"intercalation-{kept}"[:55] + content_hash("", parameters)[:9]
 
 
