@@ -6,6 +6,8 @@ from invdesflow.generation.documents import CandidateDocument, Generator, Novelt
 from invdesflow.relaxation.documents import RelaxationDocument, Subject
 from invdesflow.relaxation.potentials import Potential
 from invdesflow.relaxation.relaxation import RelaxationResult, RelaxationSettings
+from invdesflow.screening.documents import ModelReference, ScreeningDocument, screening_identifier
+from invdesflow.screening.gates import Thresholds, tc_gate
 
 POTENTIAL = Potential(kind="CHGNet", model="0.3.0", digest="0" * 64, elements=("Mg", "B", "Na"))
 SETTINGS = RelaxationSettings()
@@ -31,7 +33,7 @@ def candidate(structure: Structure, campaign: str = "by-hand") -> CandidateDocum
 
 
 def relaxation(
-    subject: Subject, structure: Structure, energy_ev_per_atom: float, *, converged: bool = True
+    subject: Subject, structure: Structure, energy_ev_per_atom: float, *, converged: bool = True, **fields: object
 ) -> RelaxationDocument:
     energy = energy_ev_per_atom * len(structure)
     result = RelaxationResult(
@@ -49,7 +51,8 @@ def relaxation(
         spacegroup_after=225,
         wall_time_s=1.0,
     )
-    return RelaxationDocument.from_result(structure, result, subject, POTENTIAL, SETTINGS)
+    asked = {"potential": POTENTIAL, "settings": SETTINGS} | fields
+    return RelaxationDocument.from_result(structure, result, subject, **asked)
 
 
 def references() -> list[RelaxationDocument]:
@@ -58,3 +61,21 @@ def references() -> list[RelaxationDocument]:
         relaxation(Subject(kind="element", id="Mg A"), element("Mg"), -1.5),
         relaxation(Subject(kind="element", id="B A"), element("B", 2.0), -6.5),
     ]
+
+
+def screening(found: RelaxationDocument, model: str, tc_k: float, mu_star: float = 0.1) -> ScreeningDocument:
+    """Screen the crystal of a relaxation with a Tc model of this name."""
+    models, thresholds = {"tc": ModelReference(model_id=model, digest=model)}, Thresholds()
+    return ScreeningDocument(
+        screening_id=screening_identifier(found.subject.id, found.relaxation_id, models, thresholds, mu_star),
+        candidate_id=found.subject.id,
+        relaxation_id=found.relaxation_id,
+        reduced_formula=found.reduced_formula,
+        models=models,
+        thresholds=thresholds,
+        gates=[tc_gate(tc_k, 0.0, 1.0)],
+        passed=True,
+        mu_star=mu_star,
+        tc_k=tc_k,
+        tc_std_k=1.0,
+    )

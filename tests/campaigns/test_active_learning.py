@@ -8,19 +8,29 @@ from documents import candidate, relaxation
 from pymatgen.core import Lattice, Structure
 
 from invdesflow.campaigns.active_learning import ActiveLearningMaker, outcome_of
+from invdesflow.campaigns.discovery import DiscoveryMaker
 from invdesflow.campaigns.local import run_campaign
 from invdesflow.campaigns.models import model_registry
 from invdesflow.campaigns.recipes import read_recipe
 from invdesflow.campaigns.rounds import get_campaign
+<<<<<<< HEAD
 from invdesflow.epw.documents import ElectronPhononDocument
+=======
+from invdesflow.campaigns.verify_candidates import VerifyMaker
+>>>>>>> mend-database
 from invdesflow.errors import ConfigurationError
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.learning.labelled_pool import LabelledPoolMaker
 from invdesflow.learning.rounds import stored_round
+<<<<<<< HEAD
 from invdesflow.learning.training_set_documents import TrainingSetDocument
 from invdesflow.relaxation.documents import RelaxationDocument, Subject
 from invdesflow.screening.documents import ScreeningDocument
 from invdesflow.screening.gates import Thresholds, tc_gate
+=======
+from invdesflow.screening.gates import Thresholds
+from invdesflow.screening.jobs import ScreenMaker
+>>>>>>> mend-database
 from invdesflow.superconductors.documents import SuperconductorDocument
 from invdesflow.testing.labelled_set import write_labelled_set
 
@@ -57,8 +67,18 @@ def test_labels_without_relaxation_have_no_hull():
         ActiveLearningMaker(labelled=LabelledPoolMaker(path="set.jsonl"))
 
 
+def test_what_is_predicted_is_answered_at_the_same_mu_star():
+    screen = ScreenMaker(mu_star=0.12, thresholds=Thresholds(e_above_hull_ev_per_atom=None))
+    with pytest.raises(ConfigurationError, match=r"mu\* = 0.12 and answered at 0.1, 0.13, 0.16"):
+        ActiveLearningMaker(discover=DiscoveryMaker(screen=screen))
+    answered = VerifyMaker(overrides={"mu_stars": [0.12]})
+    assert ActiveLearningMaker(discover=DiscoveryMaker(screen=screen), verify=answered).mu_star == 0.12
+    with pytest.raises(ConfigurationError, match=r"mu\* = 0.12 and answered at 0.1:"):
+        ActiveLearningMaker(labelled=LabelledPoolMaker(path="set.jsonl"), screen=screen)
+
+
 def test_a_calculation_without_document_failed():
-    outcome = outcome_of(None)
+    outcome = outcome_of(None, 0.1)
     assert (outcome.status, outcome.tc_k) == ("failed", None)
     assert outcome.reason
 

@@ -6,7 +6,8 @@ from jobflow import Flow
 from monty.json import MontyDecoder, jsanitize
 
 from invdesflow.campaigns.flows import CAMPAIGN_MAKERS, DiscoveryMaker
-from invdesflow.campaigns.recipes import read_recipe, recipe_schema
+from invdesflow.campaigns.recipes import Recipe, read_recipe, recipe_schema
+from invdesflow.cli.intercalate import campaign_name
 from invdesflow.errors import ConfigurationError
 from invdesflow.generation.diffusion.conditions import Conditions
 from invdesflow.generation.diffusion.jobs import GenerateMaker
@@ -94,6 +95,20 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path, text, message):
         read_recipe(write(tmp_path, text))
     assert message in str(failure.value)
     assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("name", ["a/b", "../../x", "..", ".hidden", "", "x" * 65, "line\n", 7])
+def test_a_campaign_cannot_be_called_what_is_no_name_of_a_folder(name):
+    with pytest.raises(ConfigurationError, match=r"The campaign name .* cannot be used"):
+        Recipe(name, DiscoveryMaker())
+
+
+def test_files_of_one_name_are_not_one_campaign():
+    one, other = (campaign_name([f"{folder}/POSCAR"], None, {"hosts": folder}) for folder in "ab")
+    assert one != other
+    assert one == campaign_name(["a/POSCAR"], None, {"hosts": "a"})
+    for name in (one, campaign_name(["é" * 90], None, {})):
+        assert Recipe(name, DiscoveryMaker()).campaign.startswith("intercalation-")
 
 
 def test_missing_file(tmp_path):

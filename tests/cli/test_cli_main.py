@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -5,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from invdesflow.cli import main
 
 PROGRAM = Path(sys.executable).parent / "invdesflow"
 
@@ -51,6 +54,17 @@ def test_every_command_has_help():
 
 def test_unknown_variable(settings_environment):
     assert "INVDESFLOW_TYPO" in failed_in_one_line(invdesflow("query", INVDESFLOW_TYPO="1"))
+
+
+def test_a_full_disk_is_one_line(monkeypatch, capsys):
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device", "report.html")
+
+    monkeypatch.setattr(main, "app", full)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("error: report.html: No space left on device. ")
 
 
 def test_missing_recipe(settings_environment):

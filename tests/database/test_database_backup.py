@@ -1,5 +1,6 @@
 """Backup and restore: everything comes back, from whatever state, or nothing is touched."""
 
+import errno
 import json
 import tarfile
 from datetime import UTC, datetime
@@ -87,6 +88,33 @@ def test_restore_replaces_and_keeps(filled, archive):
     assert filled.summary.get("c2").tc_k == pytest.approx(2 / 7)
     assert filled.summary.get("later") is not None
     assert filled.raw["summary"].count_documents({}) == 251
+
+
+def test_what_a_running_campaign_stores_meanwhile_is_not_saved_without_its_blob(database, tmp_path, monkeypatch):
+    written = []
+
+    def file_of(folder, collection):
+        if collection == "summary" and not written:  # the first blob of this database, and what refers to it
+            written.append(database.blobs.put(BLOB))
+            database.summary.upsert([summary("c1", tc_model=written[0])])
+        return folder / f"{collection}.bson"
+
+    monkeypatch.setattr("invdesflow.database.backup._file", file_of)
+    backup(database, tmp_path / "b.tar.gz")
+    empty(database)
+    restore(database, tmp_path / "b.tar.gz")
+    assert database.blobs.get(database.summary.get("c1").tc_model) == BLOB
+
+
+def test_a_full_disk_is_not_a_damaged_backup(filled, archive, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", full)
+    with pytest.raises(DatabaseError, match=rf"cannot be unpacked in {archive.parent}: No space left") as caught:
+        restore(filled, archive)
+    assert "readable" not in str(caught.value)
+    assert list(archive.parent.iterdir()) == [archive]
 
 
 def test_document_without_its_key(filled, tmp_path):

@@ -46,6 +46,19 @@ def test_upsert_replaces_all_but_created_at(database):
     assert read.updated_at > read.created_at
 
 
+@pytest.mark.parametrize(
+    ("version", "remedy"), [(0, "invdesflow db migrate"), (7, "newer InvDesFlow"), ("two", "migrate")]
+)
+def test_a_document_of_another_schema_version_is_neither_read_nor_written_over(database, version, remedy):
+    stored = summary("c1", tc_k=39.0).to_mongo() | {"schema_version": version}
+    database.raw["summary"].insert_one(stored)
+    with pytest.raises(DatabaseError, match=rf"'c1' in summary has schema version {version!r}.*{remedy}"):
+        database.summary.get("c1")
+    with pytest.raises(DatabaseError, match=remedy):
+        database.summary.upsert([summary("c1", tc_k=1.0), summary("c2")])
+    assert list(database.raw["summary"].find()) == [stored]
+
+
 def test_upsert_of_a_key_twice_in_one_call(database):
     counts = database.summary.upsert([summary("c1", tc_k=1.0), summary("c2"), summary("c1", tc_k=2.0)])
     assert counts == UpsertCounts(inserted=2, updated=1)

@@ -83,6 +83,16 @@ def test_result_that_does_not_fit_is_not_stored(database, steps):
     assert database.raw["summary"].find_one({})["schema_version"] == 2
 
 
+def test_what_cannot_be_migrated_does_not_keep_the_others_from_it(database, steps):
+    rows = [old("c1", 2, tc_k=1000.0, colour="red"), old("c2", 9), old("c3", 2, tc_k=11000.0)]
+    database.raw["summary"].insert_many(rows)
+    with pytest.raises(DatabaseError, match=r"^2 documents were not migrated, the others were\. The first: .*'c1'"):
+        migrate(database)
+    versions = {row["candidate_id"]: row["schema_version"] for row in database.raw["summary"].find()}
+    assert versions == {"c1": 2, "c2": 9, "c3": 3}
+    assert database.summary.get("c3").tc_k == 11.0
+
+
 def test_the_same_step_twice(steps):
     with pytest.raises(ValueError, match="registered twice"):
         migration("summary", 1)(dict)

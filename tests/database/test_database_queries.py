@@ -7,6 +7,7 @@ from summaries import summary
 
 from invdesflow.database.queries import SORT_FIELDS, CandidateFilter
 from invdesflow.errors import ConfigurationError, DatabaseError
+from invdesflow.plotting.ranking import top_candidates
 
 DOCUMENTS = [
     summary(
@@ -125,6 +126,17 @@ def test_best_first_and_unknown_last(filled, sort, order):
     assert [row.candidate_id for row in filled.candidates(sort=sort)] == order
     for limit in (1, 3, 4, 9):
         assert [row.candidate_id for row in filled.candidates(sort=sort, limit=limit)] == order[:limit]
+
+
+def test_tc_are_ranked_among_those_of_one_mu_star(filled):
+    found = {"mgb2": (39.0, 0.16), "nbc": (11.0, 0.1), "bcn": (15.0, 0.1), "unknown": (None, None)}
+    for name, (tc_k, mu_star) in found.items():
+        filled.raw["summary"].update_one({"candidate_id": name}, {"$set": {"tc_k": tc_k, "tc_mu_star": mu_star}})
+    assert [row.candidate_id for row in filled.candidates()] == ["bcn", "nbc", "mgb2", "unknown"]
+    assert [row.candidate_id for row in filled.candidates(limit=2)] == ["bcn", "nbc"]
+    assert [row.candidate_id for row in filled.candidates(mu_star=0.1)] == ["bcn", "nbc"]
+    best = top_candidates([row.model_copy(update={"rejected": False}) for row in filled.candidates()], 9)
+    assert [row.candidate_id for row in best] == ["bcn", "nbc", "mgb2"]
 
 
 def test_several_unknown_last(filled):

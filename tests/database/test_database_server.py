@@ -103,6 +103,33 @@ def test_damaged_pid_file(server, content):
     assert not server.stop()
 
 
+@pytest.mark.parametrize("content", ["", '{"pid": 1, "created": 0.0, "engine": "mongod", "port": 1}', None])
+def test_a_server_whose_pid_file_is_lost_is_found(server, content):
+    server.start()
+    pid = server.status().pid
+    if content is None:
+        (server.data_dir / "server.json").unlink()
+    else:
+        (server.data_dir / "server.json").write_text(content)
+    assert (server.status().pid, server.status().address) == (pid, f"127.0.0.1:{server.port}")
+    assert not server.start()
+    assert server.stop()
+    assert not server.status().running
+
+
+def test_a_server_is_ours_whatever_the_clock_says(server, monkeypatch):
+    server.start()
+    began = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: began(process) + 5.0)
+    assert server.status().running
+    assert server.stop()
+
+
+def test_what_listens_in_the_place_of_our_server_is_not_stopped_in_silence(server, listener):
+    with pytest.raises(DatabaseError, match="is not the local database in"):
+        server.stop()
+
+
 def test_pid_that_belongs_to_somebody_else(server):
     server.data_dir.mkdir(parents=True)
     with subprocess.Popen(["sleep", "60"]) as somebody:

@@ -3,17 +3,21 @@
 from math import sqrt
 
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from invdesflow.errors import LearningError
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.learning.acquisition import AcquisitionSettings
-from invdesflow.learning.candidate_pool import collect_pool
+from invdesflow.learning.candidate_pool import collect_pool, potential_verdicts
 from invdesflow.learning.jobs import AcquireMaker
 from invdesflow.learning.labelled_pool import LabelledPoolMaker
 from invdesflow.learning.round_documents import LearningRoundDocument, ModelChange, Outcome
 from invdesflow.learning.rounds import finish_learning_round, note_outcomes, stored_round
+from invdesflow.relaxation.potentials import Potential
 from invdesflow.screening.documents import ScreeningDocument, screening_identifier
 from invdesflow.screening.gates import Thresholds
+from invdesflow.screening.phonon_documents import PhononDocument
+from invdesflow.screening.phonons import PhononSettings, failed_phonons
 from invdesflow.superconductors.documents import SuperconductorDocument
 from invdesflow.testing.labelled_set import write_labelled_set
 
@@ -25,7 +29,7 @@ def labelled(tmp_path):
     return LabelledPoolMaker(path=str(path)), labels
 
 
-def screen_by_hand(database, labels, *, passed=lambda formula: True, members=lambda formula: None):
+def screen_by_hand(database, labels, *, mu_star=0.1, passed=lambda formula: True, members=lambda formula: None):
     """Predict twice the label, with the same uncertainty for all."""
     documents = []
     for candidate in database.collection(CandidateDocument).find({}):
@@ -36,7 +40,7 @@ def screen_by_hand(database, labels, *, passed=lambda formula: True, members=lam
         thresholds = Thresholds()
         documents.append(
             ScreeningDocument(
-                screening_id=screening_identifier(candidate.candidate_id, None, {}, thresholds, 0.1),
+                screening_id=screening_identifier(candidate.candidate_id, None, {}, thresholds, mu_star),
                 candidate_id=candidate.candidate_id,
                 relaxation_id=None,
                 reduced_formula=candidate.reduced_formula,
@@ -44,7 +48,7 @@ def screen_by_hand(database, labels, *, passed=lambda formula: True, members=lam
                 thresholds=thresholds,
                 gates=[gate],
                 passed=gate["passed"],
-                mu_star=0.1,
+                mu_star=mu_star,
                 tc_k=tc_k,
                 tc_std_k=1.0,
                 tc_members_k=members(candidate.reduced_formula),
@@ -57,10 +61,16 @@ def screen_by_hand(database, labels, *, passed=lambda formula: True, members=lam
     return {document.candidate_id: document for document in documents if document.passed}
 
 
-def acquire(passed_ids, number=0, **settings):
+def acquire(passed_ids, number=0, mu_star=0.1, **settings):
     maker = AcquireMaker(settings=AcquisitionSettings(**{"batch": 3} | settings))
     return AcquireMaker.make.original(
-        maker, list(passed_ids), oracle="labelled set", free=True, campaign="loop", campaign_round=number
+        maker,
+        list(passed_ids),
+        oracle="labelled set",
+        free=True,
+        mu_star=mu_star,
+        campaign="loop",
+        campaign_round=number,
     )
 
 
@@ -94,7 +104,7 @@ def test_the_pool_says_what_the_models_said(database, labelled):
     maker, labels = labelled
     propose(maker)
     passed = screen_by_hand(database, labels)
-    found = collect_pool(database, passed, 0.1)
+    found = collect_pool(database, passed, 0.1, mu_star=0.1)
     assert found.pool.features.shape[0] == 16
     assert found.pool.features.shape[1] > 50
     for row, name in enumerate(found.pool.names):
@@ -103,7 +113,7 @@ def test_the_pool_says_what_the_models_said(database, labelled):
         assert found.kinds[row].prototype == "AB Fm-3m"
     assert set(found.pool.p_stable) == {0.5}
     assert set(found.pool.cost_core_hours) == {10.0}
-    assert collect_pool(database, [], 0.1).pool is None
+    assert collect_pool(database, [], 0.1, mu_star=0.1).pool is None
 
 
 def test_what_has_no_prediction_is_counted_and_left_out(database, labelled):
@@ -114,7 +124,7 @@ def test_what_has_no_prediction_is_counted_and_left_out(database, labelled):
     database.collection(ScreeningDocument).upsert(
         [passed[first].model_copy(update={"superconductor_probability": None})]
     )
-    found = collect_pool(database, passed, 0.1)
+    found = collect_pool(database, passed, 0.1, mu_star=0.1)
     assert first not in found.pool.names
     assert found.left_out == {"no prediction": 1}
 
@@ -171,6 +181,33 @@ def test_the_next_round_takes_what_is_left(database, labelled):
     assert not set(first.chosen_ids) & set(second.chosen_ids)
     assert stored_round(database, "loop", 1).best_tc_before_k == stored_round(database, "loop", 0).best_tc_k > 0
     assert stored_round(database, "loop", 1).pool == 13
+
+
+def test_only_what_was_predicted_and_found_at_the_same_mu_star_is_compared(database, labelled):
+    maker, labels = labelled
+    propose(maker)
+    screen_by_hand(database, labels)
+    screened = screen_by_hand(database, labels, mu_star=0.13, passed=lambda formula: formula in ("NbN", "TiC", "YP"))
+    first = acquire(screened, mu_star=0.13)
+    assert {screened[name].reduced_formula for name in first.chosen_ids} == {"NbN", "TiC", "YP"}
+    found = [Outcome(status="completed", tc_k=tc_k, mu_star=mu) for tc_k, mu in ((9.0, 0.1), (4.0, 0.13), (5.0, 0.13))]
+    note_outcomes(database, "loop", 0, dict(zip(first.chosen_ids, found, strict=True)))
+    assert stored_round(database, "loop", 0).best_tc_k == 5.0
+    acquire([], 1, mu_star=0.13)
+    acquire([], 2)
+    assert [stored_round(database, "loop", number).best_tc_before_k for number in (1, 2)] == [5.0, 9.0]
+    assert [stored_round(database, "loop", number).pool for number in (1, 2)] == [0, 13]
+
+
+def test_the_verdict_on_another_relaxation_is_none_on_this_one(database):
+    structure = Structure(Lattice.cubic(3.0), ["Nb"], [[0.0] * 3])
+    potential = Potential(kind="CHGNet", model="0.3.0", digest="0" * 64, elements=("Nb",))
+    for relaxation_id, settings in (("rlx-0", PhononSettings()), ("rlx-100", PhononSettings(min_length=8.0))):
+        names = {"candidate_id": "cand-1", "relaxation_id": relaxation_id}
+        document = PhononDocument.from_result(structure, failed_phonons(relaxation_id), potential, settings, **names)
+        database.collection(PhononDocument).upsert([document])
+    for relaxation_id, verdicts in (("rlx-0", 1), ("rlx-100", 1), ("rlx-50", 0), (None, 0)):
+        assert len(list(potential_verdicts(database, {"cand-1": relaxation_id}))) == verdicts
 
 
 def test_what_was_rejected_is_not_chosen_and_an_empty_pool_is_an_empty_batch(database, labelled):

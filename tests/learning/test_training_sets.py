@@ -13,6 +13,7 @@ from pymatgen.core import Structure
 from invdesflow.eliashberg.formulas import allen_dynes_tc
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import DatabaseError, LearningError
+from invdesflow.learning.retraining_jobs import situation
 from invdesflow.learning.training_set_builder import TrainingSetBuilder, current_training_set
 from invdesflow.learning.training_set_documents import TrainingSetDocument
 from invdesflow.learning.training_set_rows import Sources, build_training_set
@@ -99,6 +100,13 @@ def test_one_mu_star_for_all():
         assert {row.mu_star for row in training_set.rows} == {mu_star}
         expected = float(allen_dynes_tc(0.9, 15.0, 15.0, mu_star))
         assert [row.labels["tc_k"] for row in training_set.rows] == pytest.approx([expected] * 2)
+
+
+def test_a_set_at_another_mu_star_teaches_no_model(database, alloys):
+    other = build_training_set("tc", Sources(superconductors=alloys), mu_star=0.13)
+    other.save(database)
+    with pytest.raises(LearningError, match=r"Tc at mu\* = 0.13; the models learn it at 0.1"):
+        situation(database, "tc", other.document.training_set_id)
 
 
 def test_a_calculation_of_ones_own_replaces_the_published_one():

@@ -24,6 +24,7 @@ from invdesflow.learning.round_documents import ModelChange, Outcome
 from invdesflow.learning.rounds import finish_learning_round, note_outcomes
 from invdesflow.learning.training_set_documents import Kind
 from invdesflow.screening.jobs import ScreenMaker
+from invdesflow.superconductors.importers.coupling import COMMON_MU_STAR
 
 __all__ = ["ActiveLearningMaker", "outcome_of"]
 
@@ -76,6 +77,19 @@ class ActiveLearningMaker(CampaignMaker):
                 "The crystals of a labelled set are not relaxed and have no energy above the hull.",
                 "Set e_above_hull_ev_per_atom of screen's thresholds to null.",
             )
+        answered = self.verify.calculation().protocol.mu_stars if self.labelled is None else (COMMON_MU_STAR,)
+        if self.mu_star not in answered:
+            raise ConfigurationError(
+                f"Tc is predicted at mu* = {self.mu_star} and answered at {', '.join(map(str, answered))}: "
+                "these cannot be compared.",
+                "Set mu_star of screen to one of the answers'"
+                + (", or mu_stars in verify's overrides." if self.labelled is None else "."),
+            )
+
+    @property
+    def mu_star(self) -> float:
+        """Coulomb pseudopotential of the predicted Tc."""
+        return (self.discover.screen if self.labelled is None else self.screen).mu_star
 
     @property
     def oracle(self) -> str:
@@ -91,6 +105,7 @@ class ActiveLearningMaker(CampaignMaker):
             passed_ids,
             oracle=self.oracle,
             free=self.labelled is not None,
+            mu_star=self.mu_star,
             campaign=campaign,
             campaign_round=campaign_round,
         )
@@ -126,7 +141,7 @@ class ActiveLearningMaker(CampaignMaker):
             answered = [account]
         else:
             with Database() as database:
-                structures = relaxed_structures(database, chosen_ids)
+                structures = relaxed_structures(database, chosen_ids, self.verify.pressure_gpa)
             flows, account = self.verify.verification(structures)
             noted = self.note(self._elph_ids(structures), campaign, campaign_round)
             answered = [account, noted]
@@ -152,7 +167,10 @@ class ActiveLearningMaker(CampaignMaker):
         with Database() as database:
             found = database.collection(ElectronPhononDocument).find_in("elph_id", filter(None, elph_ids.values()))
             documents = {document.elph_id: document for document in found}
-            outcomes = {candidate: outcome_of(documents.get(elph_id or "")) for candidate, elph_id in elph_ids.items()}
+            outcomes = {
+                candidate: outcome_of(documents.get(elph_id or ""), self.mu_star)
+                for candidate, elph_id in elph_ids.items()
+            }
             note_outcomes(database, campaign, campaign_round, outcomes)
 
     @job(name="close the round")
@@ -163,13 +181,13 @@ class ActiveLearningMaker(CampaignMaker):
             finish_learning_round(database, campaign, campaign_round, models)
 
 
-def outcome_of(document: ElectronPhononDocument | None) -> Outcome:
-    """Say what an electron-phonon calculation found: its isotropic Migdal-Eliashberg Tc, or why there is none."""
+def outcome_of(document: ElectronPhononDocument | None, mu_star: float) -> Outcome:
+    """Say what an electron-phonon calculation found: its Migdal-Eliashberg Tc at this mu*, or why there is none."""
     if document is None:
         return Outcome(status="failed", reason="The calculation could not begin.")
     known = {"source_id": document.elph_id, "core_hours": document.core_hours}
     if document.status != "completed":
         return Outcome(status=document.status, reason=document.reason or "It has not ended.", **known)
     solved = [tc for tc in document.critical_temperatures if tc.method == "migdal_eliashberg"]
-    tc = min(solved, key=lambda tc: tc.mu_star)
+    [tc] = [tc for tc in solved if tc.mu_star == mu_star]
     return Outcome(status=document.status, tc_k=tc.tc_k, mu_star=tc.mu_star, reason=tc.reason, **known)

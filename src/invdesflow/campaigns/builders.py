@@ -9,7 +9,6 @@ from invdesflow.campaigns.summary import build_summary
 from invdesflow.database.builders import DocumentBuilder
 from invdesflow.database.collection import Collection
 from invdesflow.database.documents import Document, content_hash
-from invdesflow.database.failures import driver_errors
 from invdesflow.database.summary import SummaryDocument
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.generation.documents import CandidateDocument
@@ -48,9 +47,10 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
         phonons = self._states(PhononDocument, "candidate_id")
         couplings = self._states(ElectronPhononDocument, "candidate_id")
         hulls = self._states(RelaxationDocument, "chemical_system")
-        hull_of_system: dict[str, list[Any]] = {}
+        hull_of_system: dict[str, list[str]] = {}
         digests = {}
         fields = ["candidate_id", "chemical_system", "updated_at"]
+        fields_of_summary = sorted(SummaryDocument.model_fields)  # one that lacks a field is built again
         for row in self.database.collection(CandidateDocument).values({}, fields):
             system = row["chemical_system"]
             if system not in hull_of_system:
@@ -63,6 +63,7 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
                 "couplings": couplings.get(row["candidate_id"]),
                 "hull": hull_of_system[system],
                 "schema_version": SummaryDocument.current_schema_version,
+                "fields": fields_of_summary,
             }
             digests[row["candidate_id"]] = content_hash("src", state)
         return digests
@@ -121,14 +122,15 @@ class SummaryBuilder(DocumentBuilder[SummaryDocument]):
         """Return the candidates of one chemical system."""
         return [candidate.candidate_id for candidate in item.candidates]
 
-    def _states(self, model: type[Document], field: str) -> dict[str, list[Any]]:
-        """Return, for every value of a field, how many documents have it and when the last of them changed."""
-        pipeline: list[dict[str, Any]] = [
-            {"$group": {"_id": f"${field}", "count": {"$sum": 1}, "latest": {"$max": "$updated_at"}}}
-        ]
-        with driver_errors(self.database.address):
-            rows = self.database.raw[model.collection].aggregate(pipeline)
-            return {row["_id"]: [row["count"], row["latest"].isoformat()] for row in rows}
+    def _states(self, model: type[Document], field: str) -> dict[str, str]:
+        """Return, for every value of a field, a digest of the documents that have it and of when each changed."""
+        groups: dict[str, list[list[str]]] = defaultdict(list)
+        for row in self.database.collection(model).values({}, [field, model.key, "updated_at"]):
+            value: Any = row
+            for part in field.split("."):
+                value = value[part]
+            groups[value].append([row[model.key], row["updated_at"].isoformat()])
+        return {value: content_hash("grp", {"members": sorted(members)}) for value, members in groups.items()}
 
     def _documents(self, model: type[Any], field: str, keys: Iterable[str]) -> Iterator[Any]:
         collection: Collection[Any] = self.database.collection(model)

@@ -15,7 +15,7 @@ from invdesflow.database.database import Database
 from invdesflow.database.summary import SummaryDocument
 from invdesflow.errors import ConfigurationError
 from invdesflow.generation.documents import CandidateDocument
-from invdesflow.relaxation.documents import RelaxationDocument
+from invdesflow.relaxation.choice import relaxation_of
 
 __all__ = ["FORMATS", "best_structure", "export_candidates"]
 
@@ -65,10 +65,8 @@ def export_candidates(database: Database, candidates: Iterable[SummaryDocument],
 
 def best_structure(database: Database, candidate_id: str) -> Structure | None:
     """Return the converged relaxed structure of a candidate, else the generated one, else None."""
-    relaxed = database.collection(RelaxationDocument).find(
-        {"subject.id": candidate_id, "converged": True}, sort=[("created_at", -1)], limit=1
-    )
-    for relaxation in relaxed:
+    relaxation = relaxation_of(database, candidate_id)
+    if relaxation is not None:
         return relaxation.final_structure
     candidate = database.collection(CandidateDocument).get(candidate_id)
     return None if candidate is None else candidate.structure

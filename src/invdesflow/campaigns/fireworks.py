@@ -8,6 +8,7 @@ from fireworks import LaunchPad
 from jobflow.managers.fireworks import flow_to_workflow
 
 from invdesflow.campaigns.recipes import Recipe
+from invdesflow.campaigns.rounds import only_one
 from invdesflow.database.database import Database
 from invdesflow.database.failures import driver_errors
 
@@ -26,7 +27,18 @@ class Submission(NamedTuple):
 
 
 def submit_campaign(database: Database, recipe: Recipe) -> Submission:
-    """Add the workflow of a campaign's unfinished or next round, once."""
+    """Add the workflow of a campaign's unfinished or next round, once.
+
+    Raises
+    ------
+    CampaignError
+        If another process of this machine is running or submitting this campaign.
+    """
+    with only_one(database, recipe.campaign):
+        return _submit(database, recipe)
+
+
+def _submit(database: Database, recipe: Recipe) -> Submission:
     launchpad = launchpad_of(database)
     number = recipe.open_round(database).number
     metadata = {"campaign": recipe.campaign, "campaign_round": number}
@@ -75,6 +87,7 @@ def launch_command(database: Database) -> str:
         (jobflow_file, {"JOB_STORE": database.store_file.job_store_spec()}),
     ):
         file.touch(mode=0o600)
+        file.chmod(0o600)  # touch leaves a file as it is that somebody else made
         file.write_text(yaml.safe_dump(content))
     environment = {"JOBFLOW_CONFIG_FILE": jobflow_file, "INVDESFLOW_STORES": database.path.resolve()}
     variables = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in environment.items())

@@ -15,7 +15,7 @@ __all__ = ["CandidateHistory", "candidate_history"]
 
 
 class CandidateHistory(BaseModel):
-    """A candidate with every document that is about it, oldest first."""
+    """A candidate with every document that is about it, the one written last at the end."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -49,7 +49,7 @@ def candidate_history(database: Database, candidate_id: str) -> CandidateHistory
     candidate = candidates.get(identifier)
     if candidate is None:
         raise ConfigurationError(f"The candidate {identifier} was removed just now.", "Ask again.")
-    oldest_first = [("created_at", 1)]
+    oldest_first = [("updated_at", 1)]
     return CandidateHistory(
         summary=database.summary.get(identifier),
         candidate=candidate,

@@ -2,16 +2,12 @@
 
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from filelock import FileLock, Timeout
 from jobflow import Flow, run_locally
 
 from invdesflow.campaigns.parallel import run_parallel
 from invdesflow.campaigns.recipes import Recipe
-from invdesflow.campaigns.rounds import get_campaign
+from invdesflow.campaigns.rounds import get_campaign, only_one
 from invdesflow.database.database import Database
 from invdesflow.errors import CampaignError, InvDesFlowError
 from invdesflow.progress import tell
@@ -38,7 +34,7 @@ def run_campaign(database: Database, recipe: Recipe) -> int:
     InvDesFlowError
         What a stage raised.
     """
-    with _only_one(database.settings.data_dir / "campaigns", recipe.campaign):
+    with only_one(database, recipe.campaign):
         number = recipe.open_round(database).number
         directory = database.settings.data_dir / "runs" / recipe.campaign / f"round-{number:03d}"
         directory.mkdir(parents=True, exist_ok=True)
@@ -78,20 +74,3 @@ def _run_at_once(flow: Flow, database: Database, campaign: str, number: int) -> 
         raise CampaignError(
             f"Round {number} of {campaign} is not complete: {failures[-1].name} failed.", "The same command continues."
         )
-
-
-@contextmanager
-def _only_one(folder: Path, campaign: str) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{campaign}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise CampaignError(
-            f"The campaign {campaign!r} is being run by another process of this machine.",
-            "Wait for it, or give the recipe another campaign name.",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

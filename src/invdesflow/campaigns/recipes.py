@@ -24,10 +24,24 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A campaign and the maker that runs it."""
+    """A campaign and the maker that runs it.
+
+    Raises
+    ------
+    ConfigurationError
+        If the campaign's name cannot be used.
+    """
 
     campaign: str
     maker: CampaignMaker
+
+    def __post_init__(self) -> None:
+        # The name becomes a part of paths in the data folder.
+        if not isinstance(self.campaign, str) or not _NAME.fullmatch(self.campaign):
+            raise ConfigurationError(
+                f"The campaign name {self.campaign!r} cannot be used.",
+                "Use up to 64 letters, digits, dots, dashes and underscores.",
+            )
 
     def open_round(self, database: Database) -> RoundRecord:
         """Return the unfinished round of this campaign, or begin its next one (`invdesflow.campaigns.rounds`)."""
@@ -53,11 +67,6 @@ def read_recipe(path: Path) -> Recipe:
             f"The recipe {path} needs the keys campaign and maker and takes parameters"
             + (f"; it has {', '.join(map(str, unknown))}." if unknown else "."),
             "Compare it with flows/discovery.yaml.",
-        )
-    if not isinstance(data["campaign"], str) or not _NAME.fullmatch(data["campaign"]):
-        raise ConfigurationError(
-            f"The recipe {path} gives a campaign name that cannot be used: {data['campaign']!r}.",
-            "Use up to 64 letters, digits, dots, dashes and underscores.",
         )
     return Recipe(data["campaign"], checked_maker(data["maker"], data.get("parameters") or {}, f"The recipe {path}"))
 

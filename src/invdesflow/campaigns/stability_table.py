@@ -111,7 +111,7 @@ def read_states(database: Database, campaign: str | None = None) -> Iterator[Can
     if campaign is not None:
         accepted["origins.campaign"] = campaign
     energies = ["formation_energy_ev_per_atom", "e_above_hull_ev_per_atom", "hull_complete"]
-    fields = ["candidate_id", "relaxation_converged", "dynamical_stability", *energies]
+    fields = ["candidate_id", "relaxation_id", "relaxation_converged", "dynamical_stability", *energies]
     summaries = {row["candidate_id"]: row for row in database.summary.values({}, fields)}
     forces = _forces(database)
     for row in database.collection(CandidateDocument).values(accepted, ["candidate_id", "origins"]):
@@ -120,19 +120,18 @@ def read_states(database: Database, campaign: str | None = None) -> Iterator[Can
         yield CandidateState(
             sources=frozenset(map(_source, origins)),
             converged=summary.get("relaxation_converged"),
-            max_force=forces.get(row["candidate_id"]),
+            max_force=forces.get(summary.get("relaxation_id")),
             phonons=summary.get("dynamical_stability"),
             **{name: summary.get(name) for name in energies},
         )
 
 
-def _forces(database: Database) -> dict[str, float | None]:
-    """Return the largest force (eV/Angstrom) where the latest converged relaxation of each candidate ended."""
+def _forces(database: Database) -> dict[str | None, float | None]:
+    """Return the largest force (eV/Angstrom) where each converged relaxation of a candidate ended."""
     rows = database.collection(RelaxationDocument).values(
-        {"subject.kind": "candidate", "converged": True}, ["subject.id", "max_force", "created_at", "relaxation_id"]
+        {"subject.kind": "candidate", "converged": True}, ["relaxation_id", "max_force"]
     )
-    latest_last = sorted(rows, key=lambda row: (row["created_at"], row["relaxation_id"]))
-    return {row["subject"]["id"]: row["max_force"] for row in latest_last}
+    return {row["relaxation_id"]: row["max_force"] for row in rows}
 
 
 def _source(origin: Mapping[str, Any]) -> str:

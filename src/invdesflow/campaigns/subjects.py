@@ -18,14 +18,14 @@ class Subject(NamedTuple):
     candidate_id: str | None
 
 
-def find_subject(database: Database, name: str) -> Subject:
+def find_subject(database: Database, name: str, pressure_gpa: float = 0.0) -> Subject:
     """Find the crystal that a name stands for; a candidate has to be relaxed.
 
     Parameters
     ----------
     database
         The database.
-    name
+    name, pressure_gpa
         As of `find_crystal`.
 
     Raises
@@ -37,7 +37,7 @@ def find_subject(database: Database, name: str) -> Subject:
     StructureError
         If a file cannot be read as a crystal.
     """
-    found = find_crystal(database, name)
+    found = find_crystal(database, name, pressure_gpa)
     if found.candidate_id is not None and not found.relaxed:
         raise not_relaxed(found.candidate_id)
     return Subject(found.structure, found.candidate_id)

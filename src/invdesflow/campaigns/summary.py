@@ -78,13 +78,13 @@ def build_summary(
 
 
 def _latest(documents: Sequence[D], relaxation: RelaxationDocument | None) -> D | None:
-    """Return the latest of the documents about a relaxation."""
+    """Return the document about a relaxation that was written last: asked again, an old question is the latest."""
     of_relaxation = [
         document
         for document in documents
         if relaxation is not None and document.relaxation_id == relaxation.relaxation_id
     ]
-    return max(of_relaxation, key=lambda found: (found.created_at, found.identifier), default=None)
+    return max(of_relaxation, key=lambda found: (found.updated_at, found.identifier), default=None)
 
 
 def _most_accurate(couplings: Sequence[ElectronPhononDocument]) -> ElectronPhononDocument | None:
@@ -143,6 +143,7 @@ def _energy_fields(relaxation: RelaxationDocument | None, stability: Stability |
         return {}
     fields: dict[str, object] = {
         "potential": f"{relaxation.potential.kind} {relaxation.potential.model}",
+        "relaxation_id": relaxation.relaxation_id,
         "relaxation_converged": relaxation.converged,
         "pressure_gpa": relaxation.settings.pressure_gpa,
     }
@@ -163,6 +164,7 @@ def _screening_fields(screening: ScreeningDocument | None) -> dict[str, object]:
     model = screening.models.get("tc")
     return {
         "tc_k": screening.tc_k,
+        "tc_mu_star": None if screening.tc_k is None else screening.mu_star,
         "tc_std_k": screening.tc_std_k,
         "tc_model": None if model is None else model.model_id,
         "in_domain": screening.in_domain,
@@ -182,4 +184,5 @@ def _coupling_fields(coupling: ElectronPhononDocument | None) -> dict[str, objec
         "elph_lambda": coupling.lambda_,
         "elph_omega_log_mev": coupling.omega_log_mev,
         "elph_tc_k": coupling.tc_k("migdal_eliashberg"),
+        "elph_mu_star": coupling.smallest_mu_star("migdal_eliashberg"),
     }

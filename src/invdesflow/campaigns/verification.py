@@ -5,8 +5,10 @@ from typing import ClassVar
 
 from jobflow import Flow, Response, job
 
+from invdesflow.campaigns.builders import SummaryBuilder
 from invdesflow.campaigns.campaign_maker import CampaignMaker
 from invdesflow.campaigns.jobs import FinishRoundMaker
+from invdesflow.campaigns.rounds import chosen_once
 from invdesflow.campaigns.verify_candidates import VerifyMaker, relaxed_structure, relaxed_structures
 from invdesflow.database import Database
 from invdesflow.epw.documents import ElectronPhononDocument
@@ -37,6 +39,8 @@ class VerificationMaker(VerifyMaker, CampaignMaker):
         How many are chosen in one round.
     tc_min
         Least predicted Tc of those that are chosen (K).
+    mu_star
+        Coulomb pseudopotential at which it was predicted; others are not compared with these.
     only_stable
         Choose only what the interatomic potential finds dynamically stable.
     """
@@ -45,6 +49,7 @@ class VerificationMaker(VerifyMaker, CampaignMaker):
     candidate_ids: list[str] = field(default_factory=list)
     most: int = 3
     tc_min: float = 5.0
+    mu_star: float = 0.10
     only_stable: bool = False
 
     parallel: ClassVar[bool] = True
@@ -64,25 +69,32 @@ class VerificationMaker(VerifyMaker, CampaignMaker):
             If a named candidate has no converged relaxation.
         """
         with Database() as database:
-            chosen = self.candidate_ids or self._choose(database, self.calculation())
-            flows, account = self.verification(relaxed_structures(database, chosen))
+            chosen = self.candidate_ids or chosen_once(
+                database, campaign, campaign_round, lambda: self._choose(database, self.calculation())
+            )
+            flows, account = self.verification(relaxed_structures(database, chosen, self.pressure_gpa))
         finish = FinishRoundMaker().make(campaign, campaign_round, [account.output])
         return Response(replace=Flow([*flows, account, finish], output=finish.output))
 
     def _choose(self, database: Database, calculation: Calculation) -> list[str]:
-        """Return the best candidates that this protocol has not looked at yet."""
+        """Return the best candidates that this protocol has not looked at yet, then those that failed with it."""
+        SummaryBuilder().run_here(database)  # what is chosen from is what is known now
         chosen: list[str] = []
+        failed: list[str] = []
         collection = database.collection(ElectronPhononDocument)
-        for candidate in database.candidates(tc_min=self.tc_min, rejected=False):
+        for candidate in database.candidates(tc_min=self.tc_min, mu_star=self.mu_star, rejected=False):
             if len(chosen) == self.most:
                 break
             if self.only_stable and candidate.dynamical_stability != "stable":
                 continue
             try:
-                structure = primitive_for_espresso(relaxed_structure(database, candidate.candidate_id))
+                relaxed = relaxed_structure(database, candidate.candidate_id, self.pressure_gpa)
+                structure = primitive_for_espresso(relaxed)
                 known = collection.get(calculation.identifier("elph", structure))
             except (CampaignError, EspressoError):  # no relaxed crystal, or an element without a pseudopotential
                 continue
-            if known is None or known.status in ("running", "failed"):
+            if known is None or known.status == "running":
                 chosen.append(candidate.candidate_id)
-        return chosen
+            elif known.status == "failed":
+                failed.append(candidate.candidate_id)
+        return [*chosen, *failed][: self.most]

@@ -15,8 +15,7 @@ from invdesflow.errors import CampaignError
 from invdesflow.espresso.calculation import Calculation
 from invdesflow.intercalation.study_jobs import refresh_studies_of
 from invdesflow.makers import SettingsMaker
-from invdesflow.relaxation.choice import chosen_relaxation
-from invdesflow.relaxation.documents import RelaxationDocument
+from invdesflow.relaxation.choice import relaxation_of
 
 __all__ = ["VerifyMaker", "not_relaxed", "relaxed_structure", "relaxed_structures"]
 
@@ -103,27 +102,28 @@ class VerifyMaker(SettingsMaker):
         return watch.record(self.name, entered=len(candidate_ids), passed=passed, note=self.protocol)
 
 
-def relaxed_structures(database: Database, candidate_ids: Sequence[str]) -> dict[str, Structure]:
-    """Return the relaxed crystals of candidates.
+def relaxed_structures(
+    database: Database, candidate_ids: Sequence[str], pressure_gpa: float = 0.0
+) -> dict[str, Structure]:
+    """Return the relaxed crystals of candidates, at this pressure (GPa) or the nearest to it.
 
     Raises
     ------
     CampaignError
         If one has no converged relaxation.
     """
-    return {candidate: relaxed_structure(database, candidate) for candidate in candidate_ids}
+    return {candidate: relaxed_structure(database, candidate, pressure_gpa) for candidate in candidate_ids}
 
 
-def relaxed_structure(database: Database, candidate_id: str) -> Structure:
-    """Return the relaxed crystal of a candidate.
+def relaxed_structure(database: Database, candidate_id: str, pressure_gpa: float = 0.0) -> Structure:
+    """Return the relaxed crystal of a candidate, at this pressure (GPa) or the nearest to it.
 
     Raises
     ------
     CampaignError
         If it has no converged relaxation.
     """
-    relaxations = database.collection(RelaxationDocument).find({"subject.id": candidate_id, "converged": True})
-    relaxation = chosen_relaxation(list(relaxations))
+    relaxation = relaxation_of(database, candidate_id, pressure_gpa)
     if relaxation is None:
         raise not_relaxed(candidate_id)
     return relaxation.final_structure

@@ -18,6 +18,7 @@ TABLE_COLUMNS = {
     "stage": "stage",
     "tc_k": "Tc (K)",
     "tc_std_k": "+- (K)",
+    "tc_mu_star": "mu*",
     "in_domain": "in domain",
     "superconductor_probability": "P(SC)",
     "e_above_hull_ev_per_atom": "E hull (eV/atom)",
@@ -33,7 +34,9 @@ Formula = Annotated[str | None, typer.Option(help="Formula, elements in any orde
 FormulaContains = Annotated[str | None, typer.Option(help="Text within the formula, taken literally")]
 TcMin = Annotated[float | None, typer.Option(help="Least predicted Tc (K)")]
 TcMax = Annotated[float | None, typer.Option(help="Largest predicted Tc (K)")]
+MuStar = Annotated[float | None, typer.Option(help="Coulomb pseudopotential of the predicted Tc")]
 EhullMax = Annotated[float | None, typer.Option(help="Largest energy above the hull (eV/atom)")]
+Pressure = Annotated[float | None, typer.Option(help="Pressure of the relaxation (GPa)")]
 Spacegroup = Annotated[int | None, typer.Option(help="Space group number")]
 StageOption = Annotated[str | None, typer.Option(help="Last stage reached: generated, relaxed, screened or verified")]
 Campaign = Annotated[str | None, typer.Option(help="Campaign that proposed it")]
@@ -56,7 +59,9 @@ def query(
     formula_contains: FormulaContains = None,
     tc_min: TcMin = None,
     tc_max: TcMax = None,
+    mu_star: MuStar = None,
     ehull_max: EhullMax = None,
+    pressure: Pressure = None,
     spacegroup: Spacegroup = None,
     stage: StageOption = None,
     campaign: Campaign = None,
@@ -104,7 +109,9 @@ def export(
     formula_contains: FormulaContains = None,
     tc_min: TcMin = None,
     tc_max: TcMax = None,
+    mu_star: MuStar = None,
     ehull_max: EhullMax = None,
+    pressure: Pressure = None,
     spacegroup: Spacegroup = None,
     stage: StageOption = None,
     campaign: Campaign = None,
@@ -141,8 +148,8 @@ def _find(filters: dict[str, Any], sort: str, limit: int) -> "Iterator[SummaryDo
 def _filters(options: dict[str, Any]) -> dict[str, Any]:
     """Return the filters that were given on the command line."""
     names = (
-        *("formula", "formula_contains", "tc_min", "tc_max", "ehull_max"),
-        *("spacegroup", "stage", "campaign", "origin", "rejected"),
+        *("formula", "formula_contains", "tc_min", "tc_max", "mu_star", "ehull_max"),
+        *("pressure", "spacegroup", "stage", "campaign", "origin", "rejected"),
     )
     filters = {name: options[name] for name in names if options[name] is not None}
     for name in ("elements", "exclude"):

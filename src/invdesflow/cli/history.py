@@ -61,18 +61,18 @@ def _events(history: "CandidateHistory") -> list[tuple[str, str, str]]:
         detail = relaxation.reason or (
             f"{relaxation.energy_ev_per_atom:.4f} eV/atom in {relaxation.n_force_evaluations} force evaluations"
         )
-        events.append((relaxation.created_at.strftime(_TIME), outcome, f"{relaxation.potential.kind}: {detail}"))
+        events.append((relaxation.updated_at.strftime(_TIME), outcome, f"{relaxation.potential.kind}: {detail}"))
     for screening in history.screenings:
         reasons = "; ".join(gate.reason for gate in screening.gates if gate.reason)
         tc = "Tc unknown" if screening.tc_k is None else f"Tc {screening.tc_k:.1f} +- {screening.tc_std_k:.1f} K"
         detail = f"{tc}; {'passed' if screening.passed else 'failed'}" + (f" ({reasons})" if reasons else "")
-        events.append((screening.created_at.strftime(_TIME), "screened", detail))
+        events.append((screening.updated_at.strftime(_TIME), "screened", detail))
     for phonons in history.phonons:
         detail = phonons.status + (f" ({phonons.reason})" if phonons.reason else "")
-        events.append((phonons.created_at.strftime(_TIME), "phonons", f"{phonons.potential.kind}: {detail}"))
+        events.append((phonons.updated_at.strftime(_TIME), "phonons", f"{phonons.potential.kind}: {detail}"))
     for coupling in history.couplings:
         detail = coupling.status.replace("_", " ") + (f" ({coupling.reason})" if coupling.reason else "")
-        events.append((coupling.created_at.strftime(_TIME), "electron-phonon", f"{coupling.protocol}: {detail}"))
+        events.append((coupling.updated_at.strftime(_TIME), "electron-phonon", f"{coupling.protocol}: {detail}"))
     return events
 
 

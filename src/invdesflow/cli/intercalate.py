@@ -1,5 +1,6 @@
 """`invdesflow intercalate`: put guests into hosts and see what that changes."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,8 @@ from invdesflow.cli.pairs import pairs_of, settings_of
 from invdesflow.cli.report import ReportOption
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from invdesflow.campaigns.recipes import Recipe
     from invdesflow.intercalation.documents import Compared, IntercalationStudyDocument, StabilityChange
 
@@ -115,9 +118,8 @@ def intercalate(
             "pressure_gpa": pressure,
             "overrides": settings_of(setting or []),
         }
-    recipe = Recipe(
-        campaign or _campaign_name(hosts, prototype), checked_maker("IntercalationCampaignMaker", parameters)
-    )
+    name = campaign or campaign_name(hosts, prototype, parameters)
+    recipe = Recipe(name, checked_maker("IntercalationCampaignMaker", parameters))
     if submit:
         _submit(recipe)
         return
@@ -154,10 +156,13 @@ def _absolute(host: str) -> str:
         return host
 
 
-def _campaign_name(hosts: list[str] | None, prototype: str | None) -> str:
+def campaign_name(hosts: list[str] | None, prototype: str | None, parameters: "Mapping[str, Any]") -> str:
+    """Name a campaign by its hosts, and by what tells it from others whose files have the same names."""
+    from invdesflow.database.documents import content_hash
+
     names = [Path(host).stem for host in hosts or []] + ([prototype] if prototype else [])
-    kept = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in "-".join(names))
-    return f"intercalation-{kept}"[:64]
+    kept = re.sub(r"[^A-Za-z0-9._-]", "-", "-".join(names))
+    return f"intercalation-{kept}"[:55] + content_hash("", parameters)[:9]
 
 
 def _submit(recipe: "Recipe") -> None:

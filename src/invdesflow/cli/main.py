@@ -73,6 +73,9 @@ def main() -> None:
         # The reader (head, less) has gone; point stdout elsewhere so that Python's exit does not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:  # such as a full disk, wherever it is found
+        place = "" if error.filename is None else f"{error.filename}: "
+        _fail(f"{place}{error.strerror or error}. Free space, or choose a path that can be used.", 1)
 
 
 def _fail(message: str, code: int) -> None:

@@ -74,7 +74,7 @@ def find_calculation(database: "Database", identifier: str) -> "ElectronPhononDo
                 f"No calculation and no candidate is called {identifier!r}.", "List candidates with: invdesflow query."
             )
     criteria = {"elph_id": own} if candidate is None else {"candidate_id": candidate}
-    found = list(collection.find(criteria, sort=[("created_at", 1)]))
+    found = list(collection.find(criteria, sort=[("updated_at", 1)]))
     if not found:
         raise ConfigurationError(
             f"The candidate {candidate} has no electron-phonon calculation.",

@@ -54,7 +54,7 @@ def verify(
         settings = database.settings
         document = calculate(
             database,
-            find_subject(database, subject),
+            find_subject(database, subject, pressure),
             calculation,
             workers=jobs or max(1, settings.workers // settings.espresso_ranks),
             again=again,

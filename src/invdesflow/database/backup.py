@@ -27,6 +27,7 @@ __all__ = ["backup", "restore"]
 
 _MANIFEST = "manifest.json"
 _BATCH = 200
+_OF_BLOBS = {".files": 1, ".chunks": 2}
 
 
 class _Index(BaseModel):
@@ -104,9 +105,11 @@ def restore(database: Database, archive: Path) -> dict[str, int]:
     DatabaseError
         If the archive is missing, damaged or not ours; nothing is written then. If the server fails.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with _reading(archive):
+        beside = tempfile.TemporaryDirectory(dir=archive.parent)
+    with beside as folder:
         manifest = _unpack(archive, Path(folder))
-        for name in sorted(manifest.collections, key=_blobs_last, reverse=True):
+        for name in sorted(manifest.collections, key=_written, reverse=True):
             with driver_errors(database.address):
                 for index in manifest.indexes[name]:
                     database.raw[name].create_indexes([IndexModel(index.key, unique=index.unique)])
@@ -114,10 +117,10 @@ def restore(database: Database, archive: Path) -> dict[str, int]:
     return manifest.collections
 
 
-def _blobs_last(name: str) -> tuple[bool, str]:
-    # GridFS writes the chunks of a blob before its entry in files: in this order a running campaign leaves no entry
-    # without chunks in the backup. Restoring goes the other way round for the same reason.
-    return name.endswith(".chunks"), name
+def _written(name: str) -> tuple[int, str]:
+    # What a running campaign writes last is saved first: documents after their blobs, and of a blob the entry in files
+    # after the chunks. So nothing in the backup lacks what it names. Restoring goes the other way round for that.
+    return _OF_BLOBS.get(Path(name).suffix, 0), name
 
 
 def _file(folder: Path, collection: str) -> Path:
@@ -127,8 +130,7 @@ def _file(folder: Path, collection: str) -> Path:
 def _dump(database: Database, folder: Path) -> _Manifest:
     manifest = _Manifest(collections={}, indexes={})
     with driver_errors(database.address):
-        names = [name for name in database.raw.list_collection_names() if not name.startswith("system.")]
-        for name in sorted(names, key=_blobs_last):
+        for name in _names(database):
             raw = database.raw[name].with_options(CodecOptions(document_class=RawBSONDocument))
             with _file(folder, name).open("wb") as file:
                 manifest.collections[name] = sum(1 for row in raw.find() if file.write(row.raw))
@@ -141,17 +143,35 @@ def _dump(database: Database, folder: Path) -> _Manifest:
     return manifest
 
 
+def _names(database: Database) -> Iterator[str]:
+    """Yield the collections in the order of the backup; those of the blobs may appear while documents are saved."""
+    for blobs in (False, True):
+        names = [name for name in database.raw.list_collection_names() if not name.startswith("system.")]
+        yield from sorted((name for name in names if bool(_written(name)[0]) == blobs), key=_written)
+
+
 @contextmanager
 def _reading(archive: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
         raise DatabaseError(f"There is no backup {archive}, or it has no {_MANIFEST}.") from None
-    except (OSError, EOFError, ValueError, InvalidBSON, tarfile.TarError, zlib.error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except OSError as error:
+        if error.errno is None:  # what gzip says of other content
+            raise _unreadable(archive, error) from error
         raise DatabaseError(
-            f"{archive} is not a readable backup: {reason}.", "Use a file that invdesflow db backup wrote."
+            f"The backup {archive} cannot be unpacked in {archive.parent}: {error.strerror}.",
+            "Free space there, or copy the backup to a folder that can be written.",
         ) from error
+    except (EOFError, ValueError, InvalidBSON, tarfile.TarError, zlib.error) as error:
+        raise _unreadable(archive, error) from error
+
+
+def _unreadable(archive: Path, error: Exception) -> DatabaseError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return DatabaseError(
+        f"{archive} is not a readable backup: {reason}.", "Use a file that invdesflow db backup wrote."
+    )
 
 
 def _unpack(archive: Path, folder: Path) -> _Manifest:

@@ -20,6 +20,7 @@ class RoundRecord(BaseModel):
     maker: dict[str, Any] = Field(description="the recipe's parameters in this round")
     started_at: UtcDatetime = Field(default_factory=utc_now)
     finished_at: UtcDatetime | None = None
+    chosen: list[str] | None = Field(None, description="candidates that it chose to calculate; none: it has not chosen")
     stages: list[StageRecord] = Field(default_factory=list)
 
 

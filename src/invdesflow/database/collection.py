@@ -40,6 +40,9 @@ class UpsertCounts(NamedTuple):
 class Collection(Generic[D]):
     """Typed access to one collection; every read is validated, every write is a whole document.
 
+    A document of another schema version is neither read nor written over: an older one has to be migrated first, a
+    newer one belongs to a newer program. Both raise `DatabaseError`.
+
     Parameters
     ----------
     raw
@@ -142,8 +145,8 @@ class Collection(Generic[D]):
         Raises
         ------
         DatabaseError
-            If one exceeds MongoDB's limit of 16 MB, which is found before its batch of 500 is sent, or the server
-            refuses one.
+            If one exceeds MongoDB's limit of 16 MB, or is stored with another schema version, which is found before
+            its batch of 500 is sent; or the server refuses one.
         """
         counts = [self._upsert_chunk(chunk) for chunk in grouper(documents, _BATCH)]
         return UpsertCounts(sum(count.inserted for count in counts), sum(count.updated for count in counts))
@@ -190,15 +193,69 @@ class Collection(Generic[D]):
                 raise DatabaseError(f"There is no document {identifier!r} in {self.raw.name}.")
         return result.matched_count == 1
 
+    def change(
+        self,
+        identifier: str,
+        criteria: Mapping[str, Any],
+        values: Mapping[str, Any],
+        *,
+        push: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Change some fields of a document if it meets a condition, atomically.
+
+        Parameters
+        ----------
+        identifier
+            Its key.
+        criteria
+            The condition, a MongoDB filter made by our own code.
+        values
+            Fields, also within fields, and their new values.
+        push
+            Array fields and what is appended to them.
+
+        Returns
+        -------
+        bool
+            True if it met the condition; otherwise the document is untouched, or there is none.
+        """
+        update: dict[str, Any] = {"$set": {**values, "updated_at": utc_now()}}
+        if push:
+            update["$push"] = dict(push)
+        with driver_errors(self.address):
+            return self.raw.update_one({self.model.key: identifier, **criteria}, update).matched_count == 1
+
     def _decode(self, data: Mapping[str, Any]) -> D:
+        self._require_current(data)
         try:
             return self.model.from_mongo(data)
         except ValidationError as error:
             identifier = data.get(self.model.key)
             raise DatabaseError(
                 f"The document {identifier!r} in {self.raw.name} does not fit its model: {one_line(error)}.",
-                "Run invdesflow db validate; if an older version wrote it, invdesflow db migrate.",
+                "Run invdesflow db validate.",
             ) from error
+
+    def _require_current(self, data: Mapping[str, Any]) -> None:
+        version, current = data.get("schema_version", 1), self.model.current_schema_version
+        if version == current:
+            return
+        newer = isinstance(version, int) and version > current
+        raise DatabaseError(
+            f"The document {data.get(self.model.key)!r} in {self.raw.name} has schema version {version!r}; this "
+            f"InvDesFlow works with {current}.",
+            "Install the newer InvDesFlow that wrote it." if newer else "Run invdesflow db migrate.",
+        )
+
+    def _stored(self, documents: Sequence[D]) -> set[str]:
+        """Return the keys that are stored already, all with the current schema version."""
+        key = self.model.key
+        found: set[str] = set()
+        for chunk in grouper((document.identifier for document in documents), _ALTERNATIVES):
+            for row in self.values({key: {"$in": list(chunk)}}, [key, "schema_version"]):
+                self._require_current(row)
+                found.add(row[key])
+        return found
 
     def _encodable(self, documents: Sequence[D]) -> list[dict[str, Any]]:
         rows = [document.to_mongo() for document in documents]
@@ -218,7 +275,7 @@ class Collection(Generic[D]):
         for row in rows:
             row["updated_at"] = utc_now()
         # Servers insert several times faster than they upsert, and most documents are new.
-        known = self.existing(document.identifier for document in documents)
+        known = self._stored(documents)
         requests = [
             self._update(row) if document.identifier in known else InsertOne(dict(row))
             for document, row in zip(documents, rows, strict=True)

@@ -156,7 +156,8 @@ class Database:
         Parameters
         ----------
         sort
-            ``tc``, ``ehull``, ``formation_energy``, ``volume`` or ``updated``.
+            ``tc``, ``ehull``, ``formation_energy``, ``volume`` or ``updated``. By ``tc``, those of the smallest mu*
+            come first: what is predicted at different mu* cannot be ranked against each other.
         limit
             At most so many; 0 is all.
         **filters
@@ -168,15 +169,14 @@ class Database:
             If a filter is unknown or has a wrong value.
         """
         criteria = CandidateFilter.checked(**filters).to_mongo()
-        field, direction = sort_key(sort)
+        order = sort_key(sort)
+        field, direction = order[0]
         unknown_last = [criteria]
         if direction > 0 and field not in criteria:
             # MongoDB sorts what is missing before every number; unknown is not the best.
             unknown_last = [criteria | {field: {"$ne": None}}, criteria | {field: None}]
         found = itertools.chain.from_iterable(
-            self.summary.find(
-                part, sort=[(field, direction)], limit=limit, time_limit_s=self.settings.query_time_limit_s
-            )
+            self.summary.find(part, sort=order, limit=limit, time_limit_s=self.settings.query_time_limit_s)
             for part in unknown_last
         )
         yield from itertools.islice(found, limit or None)

@@ -67,6 +67,8 @@ def migrate_document(collection: str, data: dict[str, Any], to_version: int) -> 
 def migrate(database: Database) -> dict[str, int]:
     """Bring every stored document to its current schema version; it can be run again after an interruption.
 
+    What cannot be migrated stays as it was, and the others are migrated nevertheless.
+
     Returns
     -------
     dict
@@ -75,9 +77,10 @@ def migrate(database: Database) -> dict[str, int]:
     Raises
     ------
     DatabaseError
-        As for `migrate_document`, or if a migrated document would not fit its model; it stays as it was then.
+        If documents could not be migrated: as for `migrate_document`, or they would not fit their model.
     """
     counts: dict[str, int] = {}
+    failures: list[DatabaseError] = []
     for name in COLLECTION_MODELS:
         model = document_model(name)
         current = model.current_schema_version
@@ -85,11 +88,18 @@ def migrate(database: Database) -> dict[str, int]:
         with driver_errors(database.address):
             for data in raw.find({"schema_version": {"$ne": current}}):
                 version = data.get("schema_version")
-                migrated = migrate_document(name, data, current)
-                _check(model, migrated)
+                try:
+                    migrated = migrate_document(name, data, current)
+                    _check(model, migrated)
+                except DatabaseError as error:
+                    failures.append(error)
+                    continue
                 # Nothing happens if somebody else migrated it meanwhile.
                 result = raw.replace_one({"_id": data["_id"], "schema_version": version}, migrated)
                 counts[name] = counts.get(name, 0) + result.matched_count
+    if failures:
+        others = f"{len(failures)} documents were not migrated, the others were. The first: "
+        raise DatabaseError((others if len(failures) > 1 else "") + failures[0].problem, failures[0].remedy)
     return counts
 
 

@@ -12,13 +12,13 @@ from invdesflow.settings import one_line
 
 __all__ = ["SORT_FIELDS", "CandidateFilter", "CandidateFilterFields", "sort_key"]
 
-# name on the command line -> (field, direction of the best first)
-SORT_FIELDS: dict[str, tuple[str, int]] = {
-    "tc": ("tc_k", -1),
-    "ehull": ("e_above_hull_ev_per_atom", 1),
-    "formation_energy": ("predicted_formation_energy_ev_per_atom", 1),
-    "volume": ("volume_per_atom", 1),
-    "updated": ("updated_at", -1),
+# name on the command line -> fields and directions of the best first; Tc are ranked only among those of one mu*
+SORT_FIELDS: dict[str, list[tuple[str, int]]] = {
+    "tc": [("tc_mu_star", 1), ("tc_k", -1)],
+    "ehull": [("e_above_hull_ev_per_atom", 1)],
+    "formation_energy": [("predicted_formation_energy_ev_per_atom", 1)],
+    "volume": [("volume_per_atom", 1)],
+    "updated": [("updated_at", -1)],
 }
 
 
@@ -31,7 +31,9 @@ class CandidateFilterFields(TypedDict, total=False):
     formula_contains: str
     tc_min: float
     tc_max: float
+    mu_star: float
     ehull_max: float
+    pressure: float
     spacegroup: int
     stage: Stage
     campaign: str
@@ -51,7 +53,9 @@ class CandidateFilter(BaseModel):
     formula_contains: str | None = Field(None, max_length=40, description="text within the reduced formula")
     tc_min: float | None = Field(None, allow_inf_nan=False, description="K")
     tc_max: float | None = Field(None, allow_inf_nan=False, description="K")
+    mu_star: float | None = Field(None, allow_inf_nan=False, description="Coulomb pseudopotential of the predicted Tc")
     ehull_max: float | None = Field(None, allow_inf_nan=False, description="eV/atom")
+    pressure: float | None = Field(None, allow_inf_nan=False, description="of the relaxation (GPa)")
     spacegroup: int | None = Field(None, ge=1, le=230)
     stage: Stage | None = Field(None, description="last stage reached")
     campaign: str | None = None
@@ -110,6 +114,8 @@ class CandidateFilter(BaseModel):
             "$and": further or None,
             "reduced_formula": {op: value for op, value in formula.items() if value is not None} or None,
             "tc_k": tc or None,
+            "tc_mu_star": self.mu_star,
+            "pressure_gpa": self.pressure,
             "e_above_hull_ev_per_atom": None if self.ehull_max is None else {"$lte": self.ehull_max},
             "space_group_number": self.spacegroup,
             "stage": self.stage,
@@ -121,8 +127,8 @@ class CandidateFilter(BaseModel):
         return {field: condition for field, condition in conditions.items() if condition is not None}
 
 
-def sort_key(sort: str) -> tuple[str, int]:
-    """Return field and direction of a named order.
+def sort_key(sort: str) -> list[tuple[str, int]]:
+    """Return fields and directions of a named order.
 
     Raises
     ------

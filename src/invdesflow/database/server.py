@@ -10,7 +10,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import Self
 
 import psutil
 from filelock import FileLock
@@ -23,6 +25,7 @@ __all__ = ["LocalServer", "ServerStatus"]
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 60.0
+_STORAGE_OPTIONS = {"mongod": "--dbpath", "secantusdb": "--storage-path"}
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,30 @@ class ServerStatus:
 
 @dataclass(frozen=True)
 class _Record:
-    """What the pid file says; a process id alone could belong to somebody else by now."""
+    """What the pid file says."""
 
     pid: int
-    created: float
     engine: str
     port: int
 
-    def process(self) -> psutil.Process | None:
+    @classmethod
+    def of(cls, process: psutil.Process, storage: Path) -> Self | None:
+        """Describe a process if it is a server on this storage folder.
+
+        Its command line says so. A process id alone could belong to somebody else by now, and the time at which a
+        process began moves when the clock is set.
+        """
         try:
-            process = psutil.Process(self.pid)
+            command = process.cmdline()
             alive = process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
+        except psutil.Error:
             return None
-        return process if alive and abs(process.create_time() - self.created) < 1.0 else None
+        values = dict(pairwise(command))
+        for engine, option in _STORAGE_OPTIONS.items():
+            folder, port = values.get(option), values.get("--port", "")
+            if alive and folder is not None and port.isdigit() and Path(folder).resolve() == storage.resolve():
+                return cls(process.pid, engine, int(port))
+        return None
 
 
 class LocalServer:
@@ -71,6 +84,7 @@ class LocalServer:
         self.host = host
         self.port = port
         self.log = self.data_dir / "server.log"
+        self._storage = self.data_dir / "db"
         self._pid_file = self.data_dir / "server.json"
 
     @property
@@ -118,9 +132,8 @@ class LocalServer:
                 )
             engine, command = self._command()
             process = self._spawn(command)
-            record = _Record(process.pid, process.create_time(), engine, self.port)
             try:
-                self._pid_file.write_text(json.dumps(asdict(record)))
+                self._write(_Record(process.pid, engine, self.port))
             except OSError:  # nobody would find this server again
                 process.kill()
                 process.wait()
@@ -139,17 +152,22 @@ class LocalServer:
         Raises
         ------
         DatabaseError
-            If it is still there after a minute.
+            If it is still there after a minute, or something that is not ours listens in its place.
         """
         with self._lock():
             record = self._record()
-            process = None if record is None else record.process()
-            if record is None or process is None:
+            if record is None:
                 self._pid_file.unlink(missing_ok=True)
+                if self._port_is_taken():
+                    raise DatabaseError(
+                        f"What listens on {self.address} is not the local database in {self.data_dir}; it runs on.",
+                        "Set INVDESFLOW_DATA_DIR to its folder if it is another one of ours.",
+                    )
                 return False
+            process = psutil.Process(record.pid)
             process.send_signal(signal.SIGTERM)
             deadline = time.monotonic() + _STOP_TIMEOUT_S
-            while record.process() is not None:  # a zombie has stopped, though its parent has not looked yet
+            while _Record.of(process, self._storage) is not None:  # a zombie has stopped, though nobody has reaped it
                 if time.monotonic() > deadline:
                     raise DatabaseError(
                         f"The local database (process {process.pid}) did not stop within {_STOP_TIMEOUT_S:.0f} s.",
@@ -172,11 +190,18 @@ class LocalServer:
             ) from error
 
     def _record(self) -> _Record | None:
+        """Find our server: the process that the pid file names, else whichever works on our storage folder."""
         try:
-            record = _Record(**json.loads(self._pid_file.read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
-        return record if record.process() is not None else None
+            named = [psutil.Process(int(json.loads(self._pid_file.read_text())["pid"]))]
+        except (OSError, ValueError, TypeError, KeyError, psutil.Error):
+            named = []
+        found = (_Record.of(process, self._storage) for process in chain(named, psutil.process_iter()))
+        return next(filter(None, found), None)
+
+    def _write(self, record: _Record) -> None:
+        unfinished = self._pid_file.with_suffix(".part")
+        unfinished.write_text(json.dumps(asdict(record)))
+        unfinished.replace(self._pid_file)
 
     def _check_port(self, record: _Record) -> None:
         if record.port != self.port:
@@ -191,11 +216,10 @@ class LocalServer:
             return probe.connect_ex((self.host, self.port)) == 0
 
     def _command(self) -> tuple[str, list[str]]:
-        storage = self.data_dir / "db"
-        storage.mkdir(exist_ok=True)
+        self._storage.mkdir(exist_ok=True)
         mongod = shutil.which("mongod")
         if mongod is not None:
-            return "mongod", [mongod, "--bind_ip", self.host, "--port", str(self.port), "--dbpath", str(storage)]
+            return "mongod", [mongod, "--bind_ip", self.host, "--port", str(self.port), "--dbpath", str(self._storage)]
         secantusd = self.secantusd()
         if secantusd is not None:
             # An empty configuration file keeps it from picking one up in the working directory.
@@ -204,7 +228,7 @@ class LocalServer:
             return "secantusdb", [
                 secantusd,
                 *("--config", str(configuration), "--host", self.host, "--port", str(self.port)),
-                *("--storage-path", str(storage), "--sync-on-commit", "--log-level", "WARNING"),
+                *("--storage-path", str(self._storage), "--sync-on-commit", "--log-level", "WARNING"),
             ]
         raise DatabaseError(
             "No database server is installed: neither mongod nor secantusd-py is on the PATH.",

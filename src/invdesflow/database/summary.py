@@ -37,6 +37,7 @@ class SummaryDocument(Document):
     new_composition: bool | None = Field(None, description="no known compound has this reduced formula")
     new_structure: bool | None = Field(None, description="no known crystal matches it (StructureMatcher)")
     potential: str | None = Field(None, description="interatomic potential of the energies below")
+    relaxation_id: str | None = Field(None, description="the relaxation that speaks for it: nearest to 0 GPa")
     relaxation_converged: bool | None = None
     energy_ev_per_atom: float | None = None
     formation_energy_ev_per_atom: float | None = Field(None, description="from the potential and its relaxed elements")
@@ -45,6 +46,7 @@ class SummaryDocument(Document):
     pressure_gpa: float | None = None
     tc_k: float | None = Field(None, description="predicted Tc")
     tc_std_k: float | None = Field(None, description="standard deviation of the prediction")
+    tc_mu_star: float | None = Field(None, description="Coulomb pseudopotential of that Tc; none: there is no Tc")
     tc_model: str | None = Field(None, description="model_id of the Tc model")
     in_domain: bool | None = Field(None, description="inside the training domain of the Tc model")
     dynamical_stability: Literal["stable", "unstable", "failed"] | None = Field(
@@ -61,4 +63,5 @@ class SummaryDocument(Document):
     elph_tc_k: float | None = Field(
         None, description="Tc that it found: Migdal-Eliashberg, isotropic, smallest mu*; none also below 0.01 K"
     )
+    elph_mu_star: float | None = Field(None, description="that smallest mu*; none: its Tc was not calculated")
     sources_digest: str = Field(description="state of the source documents that this summary was built from")

@@ -138,8 +138,15 @@ class ElectronPhononDocument(Document):
 
     def tc_k(self, method: Method) -> float | None:
         """Return Tc in K by one method, at the smallest mu* of the protocol; none where there is none."""
-        found = [tc for tc in self.critical_temperatures if tc.method == method]
-        return min(found, key=lambda tc: tc.mu_star).tc_k if found else None
+        smallest = self.smallest_mu_star(method)
+        return next((tc.tc_k for tc in self._by(method) if tc.mu_star == smallest), None)
+
+    def smallest_mu_star(self, method: Method) -> float | None:
+        """Return the smallest mu* at which Tc was calculated by one method; none where it was at none."""
+        return min((tc.mu_star for tc in self._by(method)), default=None)
+
+    def _by(self, method: Method) -> list[CriticalTemperature]:
+        return [tc for tc in self.critical_temperatures if tc.method == method]
 
 
 @migration(ElectronPhononDocument.collection, 1)

@@ -1,7 +1,7 @@
 """The pool of a campaign: screened candidates that nobody has calculated yet, as the acquisition sees them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +14,14 @@ from invdesflow.generation.documents import CandidateDocument
 from invdesflow.learning.bias import CrystalKind
 from invdesflow.learning.pool import Pool
 from invdesflow.learning.prospects import DynamicRecord, PotentialVerdict, success_probability
+from invdesflow.relaxation.choice import chosen_relaxation
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.screening.documents import ScreeningDocument
 from invdesflow.screening.elements import periodic_table
 from invdesflow.screening.features import crystal_features
 from invdesflow.screening.phonon_documents import PhononDocument
 
-__all__ = ["CandidatePool", "collect_pool"]
+__all__ = ["CandidatePool", "collect_pool", "potential_verdicts"]
 
 _DYNAMICALLY_STABLE = {"completed": True, "not_converged": True, "dynamically_unstable": False}
 
@@ -61,6 +62,7 @@ def collect_pool(
     candidate_ids: Iterable[str],
     hull_limit: float,
     *,
+    mu_star: float,
     ask_cost: bool = True,
     with_features: bool = True,
     with_committee: bool = False,
@@ -75,6 +77,8 @@ def collect_pool(
         Candidates that passed the gates and were not calculated.
     hull_limit
         Energy above the hull up to which a candidate counts as one that can be made (eV/atom).
+    mu_star
+        Coulomb pseudopotential of the predicted Tc; screenings at others do not count.
     ask_cost
         Whether the estimate of the cost counts. Where an answer costs nothing, as from a labelled set, all cost the
         same, one core-hour.
@@ -84,9 +88,9 @@ def collect_pool(
         Whether the Tc by each member of the ensemble counts; a candidate that fewer members judged than others, such
         as one that was screened before their Tc was stored, is left out.
     """
-    latest = {found.candidate_id: found for found in _screenings(database, candidate_ids)}
+    latest = {found.candidate_id: found for found in _screenings(database, candidate_ids, mu_star)}
     members = max((len(found.tc_members_k or ()) for found in latest.values()), default=0)
-    verdicts = dict(_verdicts(database, latest))
+    verdicts = dict(potential_verdicts(database, {name: found.relaxation_id for name, found in latest.items()}))
     record = DynamicRecord(_experience(database))
     rows, left_out = [], Counter[str]()
     for screening, candidate, crystal in _with_crystals(database, latest):
@@ -129,26 +133,40 @@ def _pool(rows: list[_Row], *, with_committee: bool) -> Pool:
     )
 
 
-def _screenings(database: Database, candidate_ids: Iterable[str]) -> list[ScreeningDocument]:
-    """Return the screenings of candidates, the latest last."""
+def _screenings(database: Database, candidate_ids: Iterable[str], mu_star: float) -> list[ScreeningDocument]:
+    """Return the screenings of candidates at one mu*, the latest last."""
     found = database.collection(ScreeningDocument).find_in("candidate_id", candidate_ids)
-    return sorted(found, key=lambda screening: screening.updated_at)
+    comparable = (screening for screening in found if screening.mu_star == mu_star)
+    return sorted(comparable, key=lambda screening: screening.updated_at)
 
 
-def _verdicts(database: Database, candidate_ids: Iterable[str]) -> Iterator[tuple[str, PotentialVerdict]]:
-    found = database.collection(PhononDocument).find_in("candidate_id", candidate_ids)
+def potential_verdicts(
+    database: Database, relaxation_ids: Mapping[str, str | None]
+) -> Iterator[tuple[str, PotentialVerdict]]:
+    """Yield candidates with the verdict on the relaxation that is asked about, the latest last."""
+    found = database.collection(PhononDocument).find_in("candidate_id", relaxation_ids)
     for phonons in sorted(found, key=lambda phonons: phonons.updated_at):
-        yield phonons.candidate_id, phonons.status
+        if phonons.relaxation_id == relaxation_ids[phonons.candidate_id]:
+            yield phonons.candidate_id, phonons.status
 
 
 def _experience(database: Database) -> Iterator[tuple[PotentialVerdict, bool]]:
     """Yield what the potential and the first principles said of every candidate that was calculated."""
     criteria = {"candidate_id": {"$ne": None}, "status": {"$in": list(_DYNAMICALLY_STABLE)}}
-    rows = database.collection(ElectronPhononDocument).values(criteria, ["candidate_id", "status"])
-    stable = {row["candidate_id"]: _DYNAMICALLY_STABLE[row["status"]] for row in rows}
-    verdicts = dict(_verdicts(database, stable))
-    for candidate_id, outcome in stable.items():
-        yield verdicts.get(candidate_id), outcome
+    rows = database.collection(ElectronPhononDocument).values(criteria, ["candidate_id", "status", "pressure_gpa"])
+    calculated = {row["candidate_id"]: row for row in rows}
+    relaxations: dict[str, list[RelaxationDocument]] = {name: [] for name in calculated}
+    for relaxation in database.collection(RelaxationDocument).find_in("subject.id", calculated):
+        if relaxation.converged:
+            relaxations[relaxation.subject.id].append(relaxation)
+    began = {
+        name: chosen.relaxation_id
+        for name, found in relaxations.items()
+        if (chosen := chosen_relaxation(found, calculated[name]["pressure_gpa"])) is not None
+    }
+    verdicts = dict(potential_verdicts(database, began))
+    for name, row in calculated.items():
+        yield verdicts.get(name), _DYNAMICALLY_STABLE[row["status"]]
 
 
 def _with_crystals(

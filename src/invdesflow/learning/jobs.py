@@ -14,7 +14,7 @@ from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.learning.acquisition import AcquisitionSettings, Choice, choose
 from invdesflow.learning.bias import bias_log
 from invdesflow.learning.candidate_pool import CandidatePool, collect_pool
-from invdesflow.learning.round_documents import ChosenCandidate, LearningRoundDocument, learning_round_id
+from invdesflow.learning.round_documents import ChosenCandidate, LearningRoundDocument, best_tc_k, learning_round_id
 from invdesflow.makers import SettingsMaker
 from invdesflow.screening.documents import ScreeningDocument
 
@@ -54,7 +54,9 @@ class AcquireMaker(SettingsMaker):
     hull_limit_ev_per_atom: float = 0.1
 
     @job
-    def make(self, passed_ids: list[str], oracle: str, free: bool, campaign: str, campaign_round: int) -> AcquireOutput:
+    def make(
+        self, passed_ids: list[str], *, oracle: str, free: bool, mu_star: float, campaign: str, campaign_round: int
+    ) -> AcquireOutput:
         """Choose the batch of one round.
 
         Parameters
@@ -65,6 +67,8 @@ class AcquireMaker(SettingsMaker):
             What will answer, for the document of the round.
         free
             Whether an answer costs nothing, so that the cost does not count.
+        mu_star
+            Coulomb pseudopotential of the predictions that are weighed, and of the best Tc so far.
         campaign, campaign_round
             The round.
 
@@ -80,19 +84,21 @@ class AcquireMaker(SettingsMaker):
             if stored is not None:
                 return self._output(watch, stored.pool, [row.candidate_id for row in stored.chosen], reused=True)
             earlier = list(rounds.find({"campaign": campaign}))
-            waiting = self._waiting(database, campaign, passed_ids, earlier)
+            waiting = self._waiting(database, campaign, passed_ids, earlier, mu_star)
             found = collect_pool(
                 database,
                 waiting,
                 self.hull_limit_ev_per_atom,
+                mu_star=mu_star,
                 ask_cost=not free,
                 with_features=self.settings.diversity != "none" or self.settings.strategy == "expected_model_change",
                 with_committee=self.settings.strategy == "committee",
             )
-            best = max((one.best_tc_k for one in earlier), default=0.0)
+            best = best_tc_k(earlier, mu_star)
             settings = self.settings.model_copy(update={"seed": self.settings.seed + campaign_round})
             choices = [] if found.pool is None else choose(found.pool, settings, best)
-            asked = {"oracle": oracle, "campaign": campaign, "number": campaign_round, "best_tc_before_k": best}
+            asked = {"oracle": oracle, "campaign": campaign, "number": campaign_round}
+            asked |= {"mu_star": mu_star, "best_tc_before_k": best}
             rounds.upsert([self._document(found, choices, settings, **asked)])
         for reason, count in found.left_out.items():
             for _ in range(count):
@@ -110,10 +116,15 @@ class AcquireMaker(SettingsMaker):
         return AcquireOutput(record=record, chosen_ids=chosen)
 
     def _waiting(
-        self, database: Database, campaign: str, passed_ids: Iterable[str], earlier: Sequence[LearningRoundDocument]
+        self,
+        database: Database,
+        campaign: str,
+        passed_ids: Iterable[str],
+        earlier: Sequence[LearningRoundDocument],
+        mu_star: float,
     ) -> list[str]:
         """Return what passed in this or an earlier round and was not looked at, in a fixed order."""
-        criteria = {"provenance.campaign": campaign, "passed": True}
+        criteria = {"provenance.campaign": campaign, "passed": True, "mu_star": mu_star}
         rows = database.collection(ScreeningDocument).values(criteria, ["candidate_id"])
         passed = {row["candidate_id"] for row in rows} | set(passed_ids)
         chosen = {row.candidate_id for one in earlier for row in one.chosen}

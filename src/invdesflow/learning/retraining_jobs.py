@@ -31,6 +31,7 @@ from invdesflow.learning.retraining_documents import Comparison, RetrainingDocum
 from invdesflow.learning.rounds import revealed_sources
 from invdesflow.learning.training_set_builder import current_training_set
 from invdesflow.learning.training_set_documents import Kind, TrainingSetDocument
+from invdesflow.learning.training_set_rows import MU_STAR
 from invdesflow.learning.training_sets import TrainingRow, TrainingSet
 from invdesflow.makers import SettingsMaker
 from invdesflow.model_files import write_model
@@ -123,6 +124,12 @@ def situation(database: Database, kind: Kind, training_set_id: str | None = None
         training_set = TrainingSet.load(database, training_set_id)
         if training_set.document.kind != kind:
             raise LearningError(f"{training_set_id} is a set for {training_set.document.kind}, not {kind}.")
+        mu_star = training_set.document.mu_star
+        if mu_star not in (None, MU_STAR):
+            raise LearningError(
+                f"{training_set_id} has its Tc at mu* = {mu_star}; the models learn it at {MU_STAR}.",
+                "Build a set at that mu*: invdesflow retrain without --training-set does.",
+            )
     taught_by = (parent.card.get("retraining") or {}).get("training_set_id")
     earlier = None if taught_by is None else database.collection(TrainingSetDocument).get(taught_by)
     unseen = training_set.unseen_by(earlier, revealed_sources(database))

@@ -1,5 +1,6 @@
 """What a round of learning stores: whom it chose and why, what came of it, which models it left behind."""
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -7,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from invdesflow.database.documents import Document, UtcDatetime
 from invdesflow.learning.bias import BiasLog
 
-__all__ = ["ChosenCandidate", "LearningRoundDocument", "ModelChange", "Outcome", "learning_round_id"]
+__all__ = ["ChosenCandidate", "LearningRoundDocument", "ModelChange", "Outcome", "best_tc_k", "learning_round_id"]
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -71,6 +72,11 @@ class LearningRoundDocument(Document):
     seed: int
     pool: int = Field(ge=0, description="candidates to choose from")
     best_tc_before_k: float = Field(ge=0, description="highest Tc that the oracle had found before (K); 0: none yet")
+    mu_star: float | None = Field(
+        None,
+        ge=0,
+        description="Coulomb pseudopotential of the predictions and of the best Tc; none: any that was found",
+    )
     chosen: list[ChosenCandidate]
     bias: BiasLog | None = Field(None, description="what the choice leans towards; none: nothing was chosen")
     models: list[ModelChange] = Field(default_factory=list)
@@ -90,8 +96,14 @@ class LearningRoundDocument(Document):
     @property
     def best_tc_k(self) -> float:
         """Highest Tc that the oracle has found up to the end of this round (K); 0 if none."""
-        found = [chosen.outcome.tc_k or 0.0 for chosen in self.chosen if chosen.outcome is not None]
-        return max([self.best_tc_before_k, *found])
+        return max(self.best_tc_before_k, best_tc_k([self], self.mu_star))
+
+
+def best_tc_k(rounds: Iterable[LearningRoundDocument], mu_star: float | None) -> float:
+    """Return the highest Tc that the oracle found in some rounds at one mu*, or at any (K); 0 if none."""
+    outcomes = (chosen.outcome for found in rounds for chosen in found.chosen if chosen.outcome is not None)
+    comparable = (outcome for outcome in outcomes if mu_star is None or outcome.mu_star == mu_star)
+    return max((outcome.tc_k or 0.0 for outcome in comparable), default=0.0)
 
 
 def learning_round_id(campaign: str, number: int) -> str:

@@ -1,6 +1,7 @@
 """Which candidates passed, and in which order a report names them."""
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 from invdesflow.database.summary import SummaryDocument
 
@@ -30,12 +31,18 @@ def top_candidates(summaries: Iterable[SummaryDocument], top: int) -> Sequence[S
     Returns
     -------
     sequence of SummaryDocument
-        Highest Tc first; equal Tc by energy above the hull (unknown last), then by identifier.
+        Those of the smallest mu* first, as Tc at different mu* are not comparable; of one mu* the highest Tc first;
+        equal Tc by energy above the hull (unknown last), then by identifier.
     """
-    with_tc = [(summary.tc_k, summary) for summary in passed(summaries) if summary.tc_k is not None]
-    return [summary for _, summary in sorted(with_tc, key=lambda pair: (-pair[0], *_tie_breaker(pair[1])))[:top]]
+    with_tc = [summary for summary in passed(summaries) if summary.tc_k is not None]
+    return sorted(with_tc, key=_rank)[:top]
 
 
-def _tie_breaker(summary: SummaryDocument) -> tuple[float, str]:
-    hull = summary.e_above_hull_ev_per_atom
-    return (float("inf") if hull is None else hull, summary.candidate_id)
+def _rank(summary: SummaryDocument) -> tuple[float, float, float, str]:
+    mu_star, hull = summary.tc_mu_star, summary.e_above_hull_ev_per_atom
+    return (
+        inf if mu_star is None else mu_star,
+        -(summary.tc_k or 0.0),
+        inf if hull is None else hull,
+        summary.candidate_id,
+    )

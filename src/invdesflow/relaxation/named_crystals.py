@@ -10,8 +10,7 @@ from invdesflow.crystals.reading import read_structure
 from invdesflow.database import Database
 from invdesflow.errors import ConfigurationError
 from invdesflow.generation.documents import CandidateDocument
-from invdesflow.relaxation.choice import chosen_relaxation
-from invdesflow.relaxation.documents import RelaxationDocument
+from invdesflow.relaxation.choice import relaxation_of
 from invdesflow.superconductors.documents import SuperconductorDocument
 from invdesflow.superconductors.finding import known_superconductors
 
@@ -42,7 +41,7 @@ class NamedCrystal:
     relaxed: bool = False
 
 
-def find_crystal(database: Database, name: str) -> NamedCrystal:
+def find_crystal(database: Database, name: str, pressure_gpa: float = 0.0) -> NamedCrystal:
     """Find the crystal that a name stands for.
 
     Parameters
@@ -52,6 +51,8 @@ def find_crystal(database: Database, name: str) -> NamedCrystal:
     name
         What is looked for in this order: path of a structure file; identifier of a candidate, or its first characters;
         identifier or formula of a known superconductor; formula of a candidate that no gate rejected.
+    pressure_gpa
+        Pressure at which a candidate is asked for (GPa); of its relaxations the nearest to it counts.
 
     Raises
     ------
@@ -64,17 +65,16 @@ def find_crystal(database: Database, name: str) -> NamedCrystal:
         return NamedCrystal(read_structure(Path(name)))
     identifier = database.collection(CandidateDocument).unique_key(name)
     if identifier is not None:
-        return _candidate(database, identifier)
+        return _candidate(database, identifier, pressure_gpa)
     known = _known(database, name)
     if known:
         only = _only(name, "known superconductors", [(k.superconductor_id, f"{k.pressure_gpa:g} GPa") for k in known])
         return NamedCrystal(next(k.structure for k in known if k.superconductor_id == only), superconductor_id=only)
-    return _candidate(database, _candidate_of_formula(database, name))
+    return _candidate(database, _candidate_of_formula(database, name), pressure_gpa)
 
 
-def _candidate(database: Database, identifier: str) -> NamedCrystal:
-    relaxations = database.collection(RelaxationDocument).find({"subject.id": identifier, "converged": True})
-    relaxation = chosen_relaxation(list(relaxations))
+def _candidate(database: Database, identifier: str, pressure_gpa: float) -> NamedCrystal:
+    relaxation = relaxation_of(database, identifier, pressure_gpa)
     if relaxation is not None:
         return NamedCrystal(relaxation.final_structure, identifier, relaxed=True)
     candidate = database.collection(CandidateDocument).get(identifier)

@@ -22,6 +22,7 @@ __all__ = [
     "Potential",
     "calculator_specification",
     "find_potential",
+    "is_default",
     "load_calculator",
     "weights_path",
 ]
@@ -103,6 +104,11 @@ def find_potential(kind: Kind = "CHGNet", model: str | None = None) -> Potential
         model = str(Path(model).resolve())
     path = _weights_file(kind, model)
     return Potential(kind=kind, model=model, digest=_digest(path), elements=_elements(kind, path))
+
+
+def is_default(kind: Kind, model: str) -> bool:
+    """Tell whether these are the weights that are taken where nobody names any."""
+    return (kind, model) == ("CHGNet", _DEFAULT_MODELS["CHGNet"])
 
 
 def calculator_specification(potential: Potential, device: Device = "cpu") -> tuple[dict[str, str], dict[str, str]]:
