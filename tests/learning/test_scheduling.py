@@ -86,10 +86,14 @@ def test_a_task_that_fails_is_told_and_the_next_one_runs():
     def failing():
         raise LearningError("There is nothing to learn from.")
 
+    def full():
+        raise OSError(28, "No space left on device")
+
     told = []
-    assert not run_once({"first": failing, "second": lambda: "done"}, told.append)
+    assert not run_once({"first": failing, "second": full, "third": lambda: "done"}, told.append)
     assert "first: error: There is nothing to learn from." in told[0]
-    assert "second: done" in told[1]
+    assert "second: error: [Errno 28] No space left on device" in told[1]
+    assert "third: done" in told[2]
 
 
 @pytest.mark.parametrize("builder", ["training-sets", "retraining"])
