@@ -18,6 +18,7 @@ from invdesflow.learning.retraining_jobs import RetrainMaker, retrain, situation
 from invdesflow.learning.training_set_documents import TrainingSetDocument
 from invdesflow.model_files import read_card, write_model
 from invdesflow.screening import kinds
+from invdesflow.screening.training.splits import is_held_out
 from invdesflow.superconductors.documents import SuperconductorDocument
 
 PAIRS = list(combinations(METALS, 2))
@@ -153,3 +154,13 @@ def test_a_child_of_another_database_is_not_taken_for_a_model_that_ships(stored,
     stored.collection(ElectronPhononDocument).upsert([coupled(alloy(*PAIRS[9]), pressure_gpa=50.0)])
     with pytest.raises(LearningError, match=f"What is new to {child} is unknown"):
         situation(stored, "tc")
+
+
+def test_what_somebody_imported_is_new_to_a_model_that_ships(stored):
+    before = situation(stored, "tc")
+    own = [known(alloy(*pair), dataset=f"file:{pair[0]}.cif") for pair in PAIRS[6:20]]
+    stored.collection(SuperconductorDocument).upsert(own)
+    now = situation(stored, "tc")
+    added = {row.source for row in now.new} - {row.source for row in before.new}
+    assert added == {f"superconductors:{one.superconductor_id}" for one in own if not is_held_out(one.reduced_formula)}
+    assert {row.source for row in now.old} == {row.source for row in before.old}

@@ -32,7 +32,7 @@ from invdesflow.learning.retraining import (
 from invdesflow.learning.retraining_claims import Claims, this_owner
 from invdesflow.learning.retraining_documents import Comparison, RetrainingDocument, retraining_id
 from invdesflow.learning.rounds import revealed_sources
-from invdesflow.learning.training_set_builder import current_training_set
+from invdesflow.learning.training_set_builder import current_training_set, shipped_sources
 from invdesflow.learning.training_set_documents import Kind, TrainingSetDocument
 from invdesflow.learning.training_sets import TrainingRow, TrainingSet
 from invdesflow.makers import SettingsMaker
@@ -134,7 +134,7 @@ def situation(database: Database, kind: Kind, training_set_id: str | None = None
             f"What is new to {parent.model_id} is unknown: its training set {taught_by} is not in this database.",
             "Restore the database that it was trained in, or promote a model whose training set is here.",
         )
-    unseen = training_set.unseen_by(earlier, revealed_sources(database))
+    unseen = training_set.unseen_by(earlier, shipped_sources(database), revealed_sources(database))
     taught = [(row, new) for row, new in zip(training_set.rows, unseen, strict=True) if not row.held_out]
     return Situation(parent, training_set, [row for row, new in taught if new], [row for row, new in taught if not new])
 
