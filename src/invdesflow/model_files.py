@@ -82,7 +82,8 @@ def digest_of(arrays: Mapping[str, NDArray[Any]]) -> str:
 def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     from safetensors.numpy import save
 
-    return save({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())})
+    weights: bytes = save({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())})
+    return weights
 
 
 def write_model(path: Path, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> str:

@@ -270,7 +270,8 @@ def compare(measured: Measured, settings: RetrainingSettings, earlier: int = 0) 
     formulas, row_of = np.unique(np.array(measured.formulas, dtype=str), return_inverse=True)
     low = high = None
     if len(formulas) > 1:
-        sums, counts = np.bincount(row_of, gains), np.bincount(row_of)
+        sums = np.bincount(row_of, gains).astype(np.float64)
+        counts = np.bincount(row_of)
         low, high = _interval(sums, counts, tail, settings)
     return Comparison(
         loss=measured.loss,
