@@ -197,6 +197,7 @@ def test_of_a_kind_that_does_not_ship_none_is_asked_before_it_is_promoted(regist
     registry.add(model_file(tmp_path, "price", 0.5, kind="cost"))
     with pytest.raises(ModelError, match=r"No model of the kind 'cost' is promoted.*promote price"):
         registry.find("cost")
+    assert registry.asked("cost") is None
     registry.promote("price")
     assert registry.promoted("cost").model_id == "price"
     with pytest.raises(ModelError, match="no other cost model"):

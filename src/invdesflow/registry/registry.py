@@ -83,7 +83,7 @@ class Registry:
         ModelError
             If there is no model of this kind, or none ships and none was promoted.
         """
-        asked = self._asked(kind)
+        asked = self.asked(kind)
         if asked is not None:
             return asked
         known = [model.model_id for model in self.models(kind)]
@@ -93,8 +93,8 @@ class Registry:
             f"No model of the kind {kind!r} is promoted.", f"Run: invdesflow models promote {' or '.join(known)}"
         )
 
-    def _asked(self, kind: str) -> ModelDocument | None:
-        """Return the model that was promoted last, or else the one that ships, if any."""
+    def asked(self, kind: str) -> ModelDocument | None:
+        """Return the model of a kind that was promoted last, or else the one that ships; none without either."""
         models = list(self.models(kind))
         chosen = [model for model in models if model.promoted_at is not None]
         if chosen:
@@ -201,7 +201,7 @@ class Registry:
             If there is no such model, or it is not better.
         """
         model = self.get(model_id)
-        present = self._asked(model.kind) or model  # the first of a kind that does not ship beats nobody
+        present = self.asked(model.kind) or model  # the first of a kind that does not ship beats nobody
         if model.model_id == present.model_id and present.promoted_at is not None:
             return present
         if not anyway and model.model_id != present.model_id:
