@@ -156,7 +156,8 @@ def evaluate_lattices(
     errors = []
     for name, reference in references.items():
         result = relax(reference, calculator, settings)
-        error = (1 + result.volume_change) ** (1 / 3) - 1 if result.converged else None
+        change = result.volume_change if result.converged else None
+        error = None if change is None else (1 + change) ** (1 / 3) - 1
         errors.append(LatticeError(name, result.converged, result.reason, error))
     return errors
 
