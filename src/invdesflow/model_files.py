@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from invdesflow.errors import ModelError
 
-__all__ = ["arrays_under", "read_card", "read_model", "write_file", "write_model"]
+__all__ = ["arrays_under", "digest_of", "read_card", "read_model", "write_file", "write_model"]
 
 Arrays = dict[str, NDArray[Any]]
 REINSTALL = "Install the package again, or train the model again as its card says."
@@ -74,11 +74,21 @@ def arrays_under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Arrays:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def write_model(path: Path, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> str:
-    """Write the weights and their card; return the SHA-256 of the weights."""
+def digest_of(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 that weights get when they are written."""
+    return hashlib.sha256(_packed(arrays)).hexdigest()
+
+
+def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     from safetensors.numpy import save
 
-    weights = save({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())})
+    weights: bytes = save({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())})
+    return weights
+
+
+def write_model(path: Path, arrays: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> str:
+    """Write the weights and their card; return the SHA-256 of the weights."""
+    weights = _packed(arrays)
     digest = hashlib.sha256(weights).hexdigest()
     write_file(path, weights, dict(card) | {"sha256": digest})
     return digest

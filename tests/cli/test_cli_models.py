@@ -49,6 +49,16 @@ def test_every_shipped_model_is_listed_and_one_of_each_kind_is_asked(database, c
     assert METRIC in table
 
 
+def test_an_imported_potential_is_listed_and_none_is_asked_before_one_is_promoted(database, tmp_path, capsys):
+    path = tmp_path / "hydrides.safetensors"
+    card = {"kind": "potential", "version": 1, "model_id": "hydrides"}
+    write_model(path, {"frozen_model": np.zeros(3, dtype=np.uint8)}, card)
+    models.import_model(path)
+    capsys.readouterr()
+    models.list_models(json=True)
+    assert {row["model_id"]: row["promoted"] for row in shown(capsys)}["hydrides"] is False
+
+
 def test_all_models_together_stay_small():
     shipped = [path for paths in screening.SHIPPED.values() for path in paths] + [*generator.SHIPPED, known_compounds]
     assert sum(path.stat().st_size for path in shipped) < 30e6

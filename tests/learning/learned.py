@@ -15,7 +15,8 @@ def caesium_chloride(first, second, a=3.2):
     return Structure(Lattice.cubic(a), [first, second], [[0, 0, 0], [0.5] * 3])
 
 
-def known(structure, lambda_=0.8, omega_log_mev=15.0, *, mu_star=0.10, tc_k=5.0, pressure_gpa=0.0):
+def known(structure, lambda_=0.8, omega_log_mev=15.0, *, dataset="alexandria:test", mu_star=0.10, tc_k=5.0, **fields):
+    pressure_gpa = fields.get("pressure_gpa", 0.0)
     theory = Calculation(
         method="published: test",
         tc_k=tc_k,
@@ -26,7 +27,7 @@ def known(structure, lambda_=0.8, omega_log_mev=15.0, *, mu_star=0.10, tc_k=5.0,
         pressure_gpa=pressure_gpa,
     )
     return SuperconductorDocument.from_structure(
-        structure, name=structure.formula, lattice_source="test", theory=[theory], pressure_gpa=pressure_gpa
+        structure, name=structure.formula, lattice_source="test", theory=[theory], dataset_ids=[dataset], **fields
     )
 
 

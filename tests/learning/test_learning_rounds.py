@@ -250,3 +250,19 @@ def test_an_outcome_has_a_tc_or_a_reason(database, labelled):
     assert stored_round(database, "loop", 0).best_tc_k == 0.0
     with pytest.raises(ValueError, match="either a Tc or a reason"):
         Outcome(status="completed")
+
+
+def test_another_campaign_that_screens_the_same_crystals_takes_nothing_out_of_the_pool(database, labelled):
+    """The screenings of the same question then name the other campaign; those at other thresholds are not ours."""
+    maker, labels = labelled
+    propose(maker)
+    passed = screen_by_hand(database, labels)
+    assert len(acquire(passed, batch=3).chosen_ids) == 3
+    database.raw["screenings"].update_many({}, {"$set": {"provenance.campaign": "another"}})
+    left = sorted(passed)[5]
+    database.raw["screenings"].update_one({"candidate_id": left}, {"$set": {"provenance.campaign": "loop"}})
+    assert acquire([], number=1, batch=20).record.entered == len(passed) - 3
+    database.raw["screenings"].update_many(
+        {"candidate_id": {"$ne": left}}, {"$set": {"thresholds.tc_k": 0.5, "provenance.campaign": "another"}}
+    )
+    assert acquire([], number=2, batch=20).record.entered <= 1

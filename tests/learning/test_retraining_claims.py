@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import numpy as np
+import psutil
 import pytest
 
 from invdesflow.database import Database
@@ -59,9 +60,7 @@ def test_what_is_submitted_is_taken_once(database):
 
 def test_a_process_that_has_gone_is_replaced(database):
     claims = Claims(database)
-    script = "from invdesflow.learning.retraining_claims import this_owner; print(this_owner())"
-    gone = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
-    dead = asked(owner=gone, status="running")
+    dead = asked(owner=gone(), status="running")
     database.collection(RetrainingDocument).insert_new([dead])
     with claims.held(asked()) as held:
         assert held.attempts == 2
@@ -79,6 +78,48 @@ def test_a_heartbeat_that_stopped_on_another_machine_is_replaced(database):
         pytest.fail("it was alive")
     database.raw["retrainings"].update_one({}, {"$set": {"heartbeat": utc_now() - timedelta(minutes=11)}})
     assert claims.submit(asked())
+
+
+def test_a_living_process_of_this_machine_is_not_replaced_however_old_its_heartbeat(database):
+    """As after a computer has slept, and with a clock that was set meanwhile."""
+    claims = Claims(database)
+    old = utc_now() - timedelta(hours=9)
+    database.collection(RetrainingDocument).insert_new([asked(status="running", heartbeat=old)])
+    assert not claims.submit(asked())
+    with pytest.raises(LearningError, match="is being run by"), claims.held(asked()):
+        pytest.fail("it was alive")
+
+
+def test_a_clock_that_is_set_makes_nobody_another(monkeypatch):
+    before = this_owner().split(":")[2]
+    booted, process = psutil.boot_time(), psutil.Process
+    monkeypatch.setattr(psutil, "boot_time", lambda: booted + 3600)
+    create_time = process.create_time
+    monkeypatch.setattr(process, "create_time", lambda self: create_time(self) + 3600)
+    assert float(this_owner().split(":")[2]) == pytest.approx(float(before), abs=1.0)
+
+
+def gone():
+    script = "from invdesflow.learning.retraining_claims import this_owner; print(this_owner())"
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_submission_of_a_process_that_has_gone_is_lost_unless_it_waits_for_a_worker(database):
+    claims = Claims(database)
+    owner = gone()
+    for queued, free in ((True, False), (False, True)):
+        database.raw["retrainings"].delete_many({})
+        assert claims.submit(asked(owner=owner, queued=queued))
+        assert claims.submit(asked()) is free
+
+
+def test_a_lost_claim_is_noticed(database):
+    claims = Claims(database)
+    with claims.held(asked()) as held:
+        claims.confirm(held)
+        database.raw["retrainings"].update_one({}, {"$set": {"owner": "elsewhere:17:1.00:0000"}})
+        with pytest.raises(LearningError, match="taken over"):
+            claims.confirm(held)
 
 
 def test_what_goes_wrong_is_its_reason_and_is_tried_again_by_hand_only(database):
@@ -132,8 +173,32 @@ def test_only_what_is_better_by_more_than_noise_is_promoted():
     assert "within noise" in verdict(compare(measured(parent, parent + noise - noise.mean()), settings), settings)
     assert "it is worse" in verdict(compare(measured(parent, parent + 0.1 + noise), settings), settings)
     few = compare(measured(parent[:9], parent[:9] / 2), settings)
-    assert verdict(few, settings) == "there are 9 held-out rows to compare on; 10 are needed"
+    assert verdict(few, settings) == "there are 9 held-out formulas to compare on; 10 are needed"
     none = compare(measured(np.empty(0), np.empty(0)), settings)
     assert (none.rows, none.gain) == (0, None)
     with pytest.raises(LearningError, match="not a number"):
         compare(measured(parent, parent * np.nan), settings)
+
+
+def test_many_polymorphs_of_few_compounds_are_few():
+    """Of one formula the bootstrap would have an interval without a width."""
+    settings = RetrainingSettings()
+    ten = measured(np.full(10, 2.0), np.full(10, 1.9), ["AlB2"] * 10)
+    found = compare(ten, settings)
+    assert (found.rows, found.formulas, found.gain_low) == (10, 1, None)
+    assert verdict(found, settings) == "there are 1 held-out formulas to compare on; 10 are needed"
+    nine = measured(np.full(90, 2.0), np.full(90, 1.9), [f"A{n % 9 + 1}B" for n in range(90)])
+    assert "10 are needed" in verdict(compare(nine, settings), settings)
+
+
+@pytest.mark.parametrize("number", [10, 12, 30])
+def test_noise_is_promoted_as_rarely_as_the_confidence_says(number):
+    """One tail of 90 % is 5 %; the plain percentiles promote 8 to 9 % of 10 to 12 formulas."""
+    random = np.random.default_rng(number)
+    settings = RetrainingSettings(resamples=400)
+    zero = np.zeros(number)
+    trials = 1500
+    promoted = sum(
+        not verdict(compare(measured(random.normal(size=number), zero), settings), settings) for _ in range(trials)
+    )
+    assert promoted / trials == pytest.approx(0.05, abs=0.02)

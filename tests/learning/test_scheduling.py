@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 import pytest
 from typer.testing import CliRunner
 
+from invdesflow.campaigns.builders import SummaryBuilder
 from invdesflow.cli.main import app
+from invdesflow.database.builders import BuildFailure
 from invdesflow.errors import ConfigurationError, LearningError
 from invdesflow.learning.scheduling import Schedule, cron_trigger, crontab_line, run_once, systemd_units
 
@@ -86,10 +88,14 @@ def test_a_task_that_fails_is_told_and_the_next_one_runs():
     def failing():
         raise LearningError("There is nothing to learn from.")
 
+    def full():
+        raise OSError(28, "No space left on device")
+
     told = []
-    assert not run_once({"first": failing, "second": lambda: "done"}, told.append)
+    assert not run_once({"first": failing, "second": full, "third": lambda: "done"}, told.append)
     assert "first: error: There is nothing to learn from." in told[0]
-    assert "second: done" in told[1]
+    assert "second: error: [Errno 28] No space left on device" in told[1]
+    assert "third: done" in told[2]
 
 
 @pytest.mark.parametrize("builder", ["training-sets", "retraining"])
@@ -100,6 +106,18 @@ def test_a_builder_that_fails_is_the_exit_status_of_the_command(database, builde
     assert result.exit_code == 1
     assert "error: " in result.stderr
     assert "There is nothing to learn from for a tc model" in result.stderr
+
+
+def test_a_builder_that_could_not_build_something_ends_in_an_exit_status(database, monkeypatch):
+    def broken(builder, _):
+        builder.failures.append(BuildFailure("MgB2", "its document is damaged"))
+
+    arguments = ["schedule", "--once", "--builder", "summary"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    monkeypatch.setattr(SummaryBuilder, "run_here", broken)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "the first of them MgB2: its document is damaged" in " ".join(result.stderr.split())
 
 
 @pytest.mark.slow

@@ -61,8 +61,14 @@ def test_the_split_is_that_of_the_formula_and_stays_when_the_set_grows(alloys):
 
 def test_only_what_converged_and_is_stable_counts(alloys):
     other = [
-        coupled(alloy("Nb", "Mo", 0.7), status=status, tag=status)
-        for status in ("not_converged", "dynamically_unstable", "insulating", "magnetic", "failed")
+        coupled(alloy("Nb", second), status=status)
+        for second, status in {
+            "Mo": "not_converged",
+            "V": "dynamically_unstable",
+            "W": "insulating",
+            "Re": "magnetic",
+            "Ru": "failed",
+        }.items()
     ]
     weak = [coupled(alloy("Nb", "Ta", 0.9), lambda_=6.0), coupled(alloy("Nb", "Ti", 0.9), lambda_=0.0)]
     document = build_training_set("tc", Sources(superconductors=alloys, electron_phonon=other + weak)).document
@@ -218,3 +224,23 @@ def test_builds_under_mrun_and_only_once(database, alloys, tmp_path):
     builder = TrainingSetBuilder(kinds=["tc"])
     builder.run_here(database)
     assert builder.written == 0
+
+
+def test_the_most_accurate_calculation_of_a_crystal_speaks_alone():
+    """Also if it found the crystal unstable; a failed one has not spoken, and another pressure is another crystal."""
+    crystal = alloy("Nb", "Mo")
+    precise = coupled(crystal, 0.4, tag="precise", protocol="precise")
+    fast = [coupled(crystal, 0.9, tag=f"fast {n}") for n in range(4)]  # whichever identifier comes first
+    for own in ([precise, *fast], [*fast, precise]):
+        [row] = build_training_set("tc", Sources(electron_phonon=own)).rows
+        assert (row.source, row.labels["lambda_"]) == (f"electron_phonon:{precise.elph_id}", 0.4)
+    other = coupled(alloy("Nb", "Ta"))
+    unstable = coupled(crystal, tag="precise", protocol="precise", status="dynamically_unstable")
+    for kind in ("tc", "classifier", "generator"):
+        training_set = build_training_set(kind, Sources(electron_phonon=[*fast, unstable, other]))
+        assert [row.source for row in training_set.rows] == [f"electron_phonon:{other.elph_id}"]
+        assert training_set.document.left_out["dynamically unstable"] == 1
+    failed = coupled(crystal, tag="precise", protocol="precise", status="failed")
+    elsewhere = coupled(crystal, tag="precise", protocol="precise", status="dynamically_unstable", pressure_gpa=50.0)
+    training_set = build_training_set("tc", Sources(electron_phonon=[fast[0], failed, elsewhere]))
+    assert [row.source for row in training_set.rows] == [f"electron_phonon:{fast[0].elph_id}"]

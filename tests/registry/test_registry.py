@@ -124,10 +124,10 @@ def test_what_is_not_there_has_an_error(registry, database, tmp_path):
 
 def test_a_kind_whose_file_is_lost_leaves_the_others_alone(registry, tmp_path):
     registry.add(model_file(tmp_path, "price", 0.5, kind="cost"))
+    registry.promote("price")
     (tmp_path / "first.safetensors").unlink()
     with pytest.raises(ModelError, match=r"first\.safetensors cannot be read"):
         registry.find("tc")
-    assert registry.promoted("cost").model_id == "price"
     assert registry.find("cost").exists()
 
 
@@ -175,3 +175,33 @@ def test_a_paired_comparison_counts_for_more_than_two_figures(registry, tmp_path
     with pytest.raises(ModelError, match="noise is not better than first: the gain is within noise"):
         registry.promote("noise")
     assert registry.promote("better").promotions[0].how == "better"
+
+
+def test_a_model_that_was_compared_with_another_one_is_not_promoted_by_a_last_digit(registry, tmp_path):
+    first = registry.promoted("tc")
+    for name, error, reason in (("noise", 0.5 - 1e-7, "the gain is within noise"), ("better", 0.5, "")):
+        path = model_file(tmp_path, name, error)
+        card = json.loads(path.with_suffix(".json").read_text())
+        path.with_suffix(".json").write_text(
+            json.dumps(card | {"comparison": {"with": first.digest, "not_promoted": reason}})
+        )
+        registry.add(path)
+    registry.promote("better")
+    with pytest.raises(ModelError, match="noise was measured against another model than better"):
+        registry.promote("noise")
+    assert registry.promoted("tc").model_id == "better"
+    assert registry.promote("noise", anyway=True).promotions[0].how == "anyway"
+
+
+def test_of_a_kind_that_does_not_ship_none_is_asked_before_it_is_promoted(registry, tmp_path):
+    registry.add(model_file(tmp_path, "price", 0.5, kind="cost"))
+    with pytest.raises(ModelError, match=r"No model of the kind 'cost' is promoted.*promote price"):
+        registry.find("cost")
+    assert registry.asked("cost") is None
+    registry.promote("price")
+    assert registry.promoted("cost").model_id == "price"
+    with pytest.raises(ModelError, match="no other cost model"):
+        registry.rollback("cost")
+    registry.add(model_file(tmp_path, "dearer", 0.7, kind="cost"))
+    registry.promote("dearer", anyway=True)
+    assert registry.rollback("cost").model_id == "price"

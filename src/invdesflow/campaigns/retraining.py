@@ -16,6 +16,8 @@ __all__ = ["LaunchpadRetrainingBuilder"]
 class LaunchpadRetrainingBuilder(RetrainingBuilder):
     """A `RetrainingBuilder` that puts retrainings on the launchpad instead of running them itself."""
 
+    queues = True
+
     def launch(self, flow: Flow, metadata: Mapping[str, Any]) -> None:
         """Add the flow to the launchpad of the same database."""
         with driver_errors(self.database.address):

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from invdesflow.crystals.symmetry import space_group
 from invdesflow.database.summary import Stage, SummaryDocument
+from invdesflow.epw.choice import most_accurate
 from invdesflow.epw.documents import ElectronPhononDocument
-from invdesflow.espresso.protocols import protocol_names
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.relaxation.hull import Stability
@@ -48,7 +48,7 @@ def build_summary(
         State of the sources.
     """
     screening, vibration = _latest(screenings, relaxation), _latest(phonons, relaxation)
-    coupling = _most_accurate(couplings)
+    coupling = most_accurate(couplings)
     gate, reason = _rejection(candidate, relaxation, screening)
     crystal = _crystal_fields(candidate, relaxation)
     return SummaryDocument(
@@ -85,16 +85,6 @@ def _latest(documents: Sequence[D], relaxation: RelaxationDocument | None) -> D 
         if relaxation is not None and document.relaxation_id == relaxation.relaxation_id
     ]
     return max(of_relaxation, key=lambda found: (found.updated_at, found.identifier), default=None)
-
-
-def _most_accurate(couplings: Sequence[ElectronPhononDocument]) -> ElectronPhononDocument | None:
-    ended = [coupling for coupling in couplings if coupling.status not in ("running", "failed")]
-    accuracy = {name: rank for rank, name in enumerate(reversed(protocol_names()))}
-    return max(
-        ended,
-        key=lambda found: (accuracy.get(found.protocol_label, -1), found.updated_at, found.elph_id),
-        default=None,
-    )
 
 
 def _stage(

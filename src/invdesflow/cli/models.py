@@ -50,7 +50,8 @@ def list_models(json: JsonFlag = False) -> None:
 
     with _registry() as registry:
         models = list(registry.models())
-        promoted = {registry.promoted(model.kind).model_id for model in models}
+        asked = [registry.asked(kind) for kind in {model.kind for model in models}]
+        promoted = {model.model_id for model in asked if model is not None}
     if json:
         print_json(
             model.model_dump(mode="json", exclude={"card"}) | {"promoted": model.model_id in promoted}

@@ -112,5 +112,7 @@ def check(
 def errors_of(name: str, calculator: "Calculator", frames: "list[Frame]") -> dict[str, Any]:
     """Measure a potential on labelled crystals: a row of the table."""
     from invdesflow.learning.potential.evaluation import evaluate_frames
+    from invdesflow.learning.potential.lineage import Seen
 
+    Seen.of_file(Path(name)).require_unseen(frames)
     return {"model": name} | asdict(evaluate_frames(frames, calculator))

@@ -95,11 +95,15 @@ def pack(
     """Measure a model and write it in the form that `invdesflow models import` takes."""
     from invdesflow.learning.potential.deepmd_training import load_trained
     from invdesflow.learning.potential.evaluation import split_by_composition
+    from invdesflow.learning.potential.lineage import UNKNOWN
     from invdesflow.learning.potential.packing import pack_potential
 
     known = read_labels(frames, None)
     held_out = split_by_composition(known, only)[1] if only else known
-    path = pack_potential(load_trained(folder.resolve()), name, held_out, output / f"{name}.safetensors")
+    trained = load_trained(folder.resolve())
+    path = pack_potential(trained, name, held_out, output / f"{name}.safetensors")
+    if not trained.seen.complete:
+        say(UNKNOWN)
     say(f"{path}: import it with `invdesflow models import {path}`.")
 
 
@@ -135,10 +139,13 @@ def _train(
 
 
 def _tell(trained: "list[TrainedPotential]", held_out: "list[Frame]") -> None:
+    from invdesflow.learning.potential.lineage import UNKNOWN
     from invdesflow.relaxation.potentials import load_calculator
 
     for one in trained:
         say(f"{one.potential.model}: {one.card['training_set']['rows']} crystals, {' '.join(one.card['elements'])}.")
     if held_out:
+        if not trained[0].seen.complete:
+            say(UNKNOWN)
         rows = [errors_of(one.potential.model, load_calculator(one.potential), held_out) for one in trained]
         print_table(rows, ERROR_COLUMNS, "root mean square errors on held-out compositions")

@@ -106,7 +106,8 @@ def _print_situation(now: "Situation", json: bool) -> None:
 def _say_comparison(found: "Comparison") -> None:
     if found.parent is None or found.child is None or found.gain is None:
         return
+    interval = f"; {100 * found.confidence:.3g} % interval {found.gain_low:.4g} to {found.gain_high:.4g}"
     say(
-        f"{found.loss} on {found.rows} held-out rows: {found.parent:.4g} before, {found.child:.4g} now; gain "
-        f"{found.gain:.4g} ({100 * found.confidence:.0f} % interval {found.gain_low:.4g} to {found.gain_high:.4g})."
+        f"{found.loss} on {found.rows} held-out rows of {found.formulas} formulas: {found.parent:.4g} before, "
+        f"{found.child:.4g} now; gain {found.gain:.4g}{'' if found.gain_low is None else interval}."
     )

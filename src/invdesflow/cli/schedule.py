@@ -82,10 +82,15 @@ def _task(name: str, plan: "Schedule") -> Callable[[], str]:
 
 def _summaries(database: Any, _: "Schedule") -> str:
     from invdesflow.campaigns.builders import SummaryBuilder
+    from invdesflow.errors import DatabaseError
 
     builder = SummaryBuilder()
     builder.run_here(database)
-    return f"{builder.written} written, {len(builder.failures)} failed"
+    told = f"{builder.written} written, {len(builder.failures)} failed"
+    if builder.failures:
+        first = builder.failures[0]
+        raise DatabaseError(f"{told}, the first of them {first.key}: {first.reason}")
+    return told
 
 
 def _training_sets(database: Any, plan: "Schedule") -> str:

@@ -27,13 +27,14 @@ from invdesflow.espresso.pw_jobs import PwNscfMaker, PwRelaxMaker, PwStaticMaker
 from invdesflow.espresso.tasks import failed
 from invdesflow.makers import SettingsMaker
 
-__all__ = ["ElectronPhononMaker"]
+__all__ = ["MAY_BE_MAGNETIC", "ElectronPhononMaker"]
 
 _SMALLEST_GAP_EV = 0.05  # a mesh may miss the crossing of a metal's bands by so much
 _SMALLEST_MOMENT = 0.05  # Bohr magnetons per atom, absolute
-_MAY_BE_MAGNETIC = frozenset(
+MAY_BE_MAGNETIC = frozenset(
     "Cr Mn Fe Co Ni Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb U Np Pu Am Cm".split()  # noqa: SIM905 - easier to read
 )
+"""Elements whose crystals are also calculated with spin."""
 
 
 @dataclass
@@ -109,7 +110,7 @@ class ElectronPhononMaker(SettingsMaker):
             raise failed(self.calculation, "pw.x found no empty bands, so a gap cannot be told.", "Raise extra_bands.")
         if static.gap_ev > _SMALLEST_GAP_EV:
             return Response(stopped(self.calculation, "insulating", f"The gap is {static.gap_ev:.3g} eV.", static))
-        if _MAY_BE_MAGNETIC.isdisjoint(element.symbol for element in static.structure.composition):
+        if MAY_BE_MAGNETIC.isdisjoint(element.symbol for element in static.structure.composition):
             return Response(replace=self._phonons(static))
         spin = PwStaticMaker(self.calculation, "scf with spin", starting_magnetisation=0.5)
         polarised = spin.make(static.structure, [static.task_id])

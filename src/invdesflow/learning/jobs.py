@@ -1,6 +1,7 @@
 """Jobs of a round of learning: choose a batch, note what came of it."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from invdesflow.database import Database
 from invdesflow.database.provenance import current_provenance
 from invdesflow.database.stages import StageRecord, Stopwatch
 from invdesflow.epw.documents import ElectronPhononDocument
+from invdesflow.generation.documents import CandidateDocument
 from invdesflow.learning.acquisition import AcquisitionSettings, Choice, choose
 from invdesflow.learning.bias import bias_log
 from invdesflow.learning.candidate_pool import CandidatePool, collect_pool
@@ -124,9 +126,7 @@ class AcquireMaker(SettingsMaker):
         mu_star: float,
     ) -> list[str]:
         """Return what passed in this or an earlier round and was not looked at, in a fixed order."""
-        criteria = {"provenance.campaign": campaign, "passed": True, "mu_star": mu_star}
-        rows = database.collection(ScreeningDocument).values(criteria, ["candidate_id"])
-        passed = {row["candidate_id"] for row in rows} | set(passed_ids)
+        passed = _passed(database, campaign, mu_star) | set(passed_ids)
         chosen = {row.candidate_id for one in earlier for row in one.chosen}
         calculated = database.collection(ElectronPhononDocument).values(
             {"candidate_id": {"$in": sorted(passed)}, "status": {"$nin": ["running", "failed"]}}, ["candidate_id"]
@@ -157,3 +157,21 @@ class AcquireMaker(SettingsMaker):
             provenance=current_provenance(asked["campaign"], asked["number"]),
             **asked,
         )
+
+
+def _passed(database: Database, campaign: str, mu_star: float) -> set[str]:
+    """Return what passed a campaign's own thresholds at a mu*, whoever screened it last.
+
+    The same question has one document: where another campaign asks it again, the document names that one.
+    """
+    candidates = database.collection(CandidateDocument).values({"origins.campaign": campaign}, ["candidate_id"])
+    own = {row["candidate_id"] for row in candidates}
+    screenings = database.collection(ScreeningDocument)
+    asked = screenings.values({"provenance.campaign": campaign}, ["thresholds", "mu_star"])
+    questions = {_question(row) for row in asked}
+    passed = screenings.values({"passed": True, "mu_star": mu_star}, ["candidate_id", "thresholds", "mu_star"])
+    return {row["candidate_id"] for row in passed if row["candidate_id"] in own and _question(row) in questions}
+
+
+def _question(row: Mapping[str, Any]) -> str:
+    return json.dumps([row["thresholds"], row["mu_star"]], sort_keys=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import ndtr, stdtrit
 
 from invdesflow.errors import LearningError, TrainingError
 from invdesflow.learning.retraining_documents import Comparison
@@ -50,9 +51,11 @@ class RetrainingSettings(BaseModel):
     anchor: float = Field(
         0.02, ge=0, description="weight of the squared distance from the parent's weights in the loss"
     )
-    confidence: float = Field(0.9, gt=0, lt=1, description="of the two-sided interval of the gain")
+    confidence: float = Field(
+        0.9, gt=0, lt=1, description="of the two-sided interval of the gain, at the first attempt on a parent"
+    )
     resamples: int = Field(2000, ge=100, description="of the bootstrap")
-    least_held_out: int = Field(10, ge=2, description="held-out rows without which nothing is promoted")
+    least_held_out: int = Field(10, ge=2, description="held-out formulas without which nothing is promoted")
     seed: int = Field(0, ge=0, description="of everything random")
 
     def replayed(self, old: Sequence[TrainingRow], new: int) -> list[TrainingRow]:
@@ -238,11 +241,22 @@ def require_numbers(arrays: Mapping[str, NDArray[Any]], parts: Sequence[str]) ->
             raise TrainingError(f"Training diverged: {name} is not finite.", "Lower the learning rate.")
 
 
-def compare(measured: Measured, settings: RetrainingSettings) -> Comparison:
+def compare(measured: Measured, settings: RetrainingSettings, earlier: int = 0) -> Comparison:
     """Compare parent and child row by row, with the noise of which formulas happen to be held out.
 
-    The bootstrap draws formulas, not rows, because polymorphs err together. The interval is that of the percentiles
-    (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
+    The bootstrap draws formulas, not rows, because polymorphs err together. The interval is that of the percentiles,
+    expanded to the width of Student's t, without which it is too narrow for few formulas (Hesterberg, The American
+    Statistician 69, 371 (2015), section 5.1). All children of a parent are judged on the same rows: so that a child is
+    not promoted for being the luckiest of many, the tail is shared among them (Bonferroni).
+
+    Parameters
+    ----------
+    measured
+        Parent and child on the held-out rows.
+    settings
+        Confidence and size of the bootstrap.
+    earlier
+        Other models that were fine-tuned from the same parent before.
 
     Raises
     ------
@@ -252,35 +266,53 @@ def compare(measured: Measured, settings: RetrainingSettings) -> Comparison:
     gains = measured.parent - measured.child
     if not np.isfinite(gains).all():
         raise LearningError("A retrained model answers with what is not a number.", "Lower the learning rate.")
+    tail = (1.0 - settings.confidence) / 2.0 / (1 + earlier)
+    formulas, row_of = np.unique(np.array(measured.formulas, dtype=str), return_inverse=True)
     low = high = None
-    if len(gains):
-        formulas, row_of = np.unique(np.array(measured.formulas), return_inverse=True)
-        sums, counts = np.bincount(row_of, gains), np.bincount(row_of)
-        random = np.random.default_rng(settings.seed)
-        drawn = random.integers(len(formulas), size=(settings.resamples, len(formulas)))
-        means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-        tail = (1.0 - settings.confidence) / 2.0
-        low, high = (float(value) for value in np.quantile(means, [tail, 1.0 - tail]))
+    if len(formulas) > 1:
+        sums = np.bincount(row_of, gains).astype(np.float64)
+        counts = np.bincount(row_of)
+        low, high = _interval(sums, counts, tail, settings)
     return Comparison(
         loss=measured.loss,
         rows=len(gains),
+        formulas=len(formulas),
         formulas_digest=formulas_digest(list(measured.formulas)),
         parent=float(measured.parent.mean()) if len(gains) else None,
         child=float(measured.child.mean()) if len(gains) else None,
         gain=float(gains.mean()) if len(gains) else None,
         gain_low=low,
         gain_high=high,
-        confidence=settings.confidence,
+        confidence=1.0 - 2.0 * tail,
+        earlier=earlier,
     )
+
+
+def _interval(
+    sums: FloatArray, counts: NDArray[np.intp], tail: float, settings: RetrainingSettings
+) -> tuple[float, float]:
+    """Return the interval of the mean gain of rows from sums and numbers of rows of each formula, both (formulas,)."""
+    number = len(sums)
+    expanded = ndtr(np.sqrt(number / (number - 1)) * stdtrit(number - 1, tail))
+    random = np.random.default_rng(settings.seed)
+    drawn = random.integers(number, size=(settings.resamples, number))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, [expanded, 1.0 - expanded])
+    return float(low), float(high)
 
 
 def verdict(comparison: Comparison, settings: RetrainingSettings) -> str:
     """Return why a child is not to be promoted; empty if it beats its parent by more than noise."""
-    if comparison.rows < settings.least_held_out:
-        return f"there are {comparison.rows} held-out rows to compare on; {settings.least_held_out} are needed"
     low, high, gain = comparison.gain_low, comparison.gain_high, comparison.gain
-    assert low is not None and high is not None  # noqa: S101, PT018 - there are rows
+    if low is None or high is None or (comparison.formulas or 0) < settings.least_held_out:
+        return (
+            f"there are {comparison.formulas} held-out formulas to compare on; "
+            f"{max(2, settings.least_held_out)} are needed"
+        )
     if low > 0.0:
         return ""
     word = "it is worse" if high < 0.0 else "the gain is within noise"
-    return f"{word}: {comparison.loss} falls by {gain:.4g}, between {low:.4g} and {high:.4g}, on {comparison.rows} rows"
+    return (
+        f"{word}: {comparison.loss} falls by {gain:.4g}, between {low:.4g} and {high:.4g}, "
+        f"on {comparison.formulas} formulas"
+    )

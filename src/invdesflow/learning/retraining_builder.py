@@ -4,12 +4,11 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from jobflow import Flow, run_locally
 
 from invdesflow.database.builders import DatabaseBuilder
-from invdesflow.errors import InvDesFlowError
 from invdesflow.learning.retraining import RetrainingRule, RetrainingSettings
 from invdesflow.learning.retraining_claims import Claims
 from invdesflow.learning.retraining_documents import RetrainingDocument
@@ -52,6 +51,9 @@ class RetrainingBuilder(DatabaseBuilder):
         How to train, as the fields of `RetrainingSettings`.
     """
 
+    queues: ClassVar[bool] = False
+    """Whether `launch` only queues the flow for a worker, so that this process may end before it is run."""
+
     def __init__(
         self,
         stores: str | None = None,
@@ -81,9 +83,9 @@ class RetrainingBuilder(DatabaseBuilder):
         for kind in items:
             try:
                 self.started.append(self._start(kind))
-            except InvDesFlowError as error:
+            except Exception as error:  # noqa: BLE001 - a full disk of one kind is no reason to leave out the next
                 self.logger.warning("no retraining of %s: %s", kind, error)
-                self.started.append(Started(kind, 0, None, str(error), failed=True))
+                self.started.append(Started(kind, 0, None, str(error) or type(error).__name__, failed=True))
 
     def launch(self, flow: Flow, metadata: Mapping[str, Any]) -> None:
         """Run a flow, here and now; a builder that submits it elsewhere overrides this.
@@ -115,14 +117,15 @@ class RetrainingBuilder(DatabaseBuilder):
         if not self._rule.is_met(len(now.new), len(now.old), now.age_days):
             return Started(kind, len(now.new), None, "not enough is new")
         claims = Claims(self.database)
-        asked = now.asked(self._settings)
+        asked = now.asked(self._settings).model_copy(update={"queued": self.queues})
         if not claims.submit(asked):
             return Started(kind, len(now.new), asked.retraining_id, _told(claims.find(asked.retraining_id)))
         maker = RetrainMaker(settings=self._settings, strict=True)
-        flow = Flow([maker.make(kind, training_set_id=asked.training_set_id)], name=f"retrain {kind}")
+        job = maker.make(kind, training_set_id=asked.training_set_id, retraining_id=asked.retraining_id)
+        flow = Flow([job], name=f"retrain {kind}")
         try:
             self.launch(flow, {"kind": kind, "retraining_id": asked.retraining_id})
-        except Exception as error:
+        except BaseException as error:
             claims.withdraw(asked, f"it could not be started: {error}")
             raise
         return Started(kind, len(now.new), asked.retraining_id, _told(claims.find(asked.retraining_id)))

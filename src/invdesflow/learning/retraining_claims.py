@@ -21,15 +21,16 @@ __all__ = ["Claims", "this_owner"]
 
 HEARTBEAT_S = 20.0
 DEAD_AFTER = timedelta(minutes=10)
-"""A heartbeat that is older belongs to a process that has gone, or that nobody can reach."""
+"""A heartbeat that is older, of another machine, belongs to a process that has gone, or that nobody can reach."""
 QUEUED_FOR = timedelta(days=3)
 """A submission that no worker has taken up by then is lost."""
+_SAME_BEGINNING_S = 2.0
 
 
 def this_owner() -> str:
     """Name this process: host, process and when it began, so that no later process of that number is taken for it."""
     process = psutil.Process()
-    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}:{secrets.token_hex(4)}"
+    return f"{socket.gethostname()}:{process.pid}:{_began(process):.2f}:{secrets.token_hex(4)}"
 
 
 class Claims:
@@ -62,7 +63,24 @@ class Claims:
         if not self._collection.insert_new([asked]):
             return True
         there = self.find(asked.retraining_id)
-        return there is not None and is_dead(there) and self._take(there, asked.owner, "submitted")
+        return there is not None and is_dead(there) and self._take(there, asked)
+
+    def give_up(self, retraining_id: str, reason: str) -> None:
+        """Say that a retraining that was submitted will not be run."""
+        there = self.find(retraining_id)
+        if there is not None:
+            self._update(retraining_id, there.owner, {"status": "failed", "reason": reason}, status="submitted")
+
+    def confirm(self, held: RetrainingDocument) -> None:
+        """Make sure that a retraining is still held, and that nobody takes it over for a while.
+
+        Raises
+        ------
+        LearningError
+            If another process has taken it over.
+        """
+        if not self._update(held.retraining_id, held.owner, {"heartbeat": utc_now()}, status="running"):
+            raise _taken_over(held)
 
     def withdraw(self, asked: RetrainingDocument, reason: str) -> None:
         """Say that a retraining could not be started."""
@@ -114,9 +132,7 @@ class Claims:
         """
         done = RetrainingDocument.model_validate(held.model_dump() | found | {"status": "completed"})
         if not self._update(held.retraining_id, held.owner, done.to_mongo() | {"heartbeat": utc_now()}):
-            raise LearningError(
-                f"Another process has taken over {held.retraining_id} meanwhile.", "See `invdesflow learn status`."
-            )
+            raise _taken_over(held)
         return done
 
     def _claim(self, asked: RetrainingDocument, *, again: bool) -> RetrainingDocument:
@@ -126,7 +142,7 @@ class Claims:
         there = self.find(asked.retraining_id)
         if there is not None:
             free = there.status in ("submitted", "failed") or is_dead(there) or (again and there.status == "completed")
-            if free and self._take(there, asked.owner, "running"):
+            if free and self._take(there, running):
                 taken = self.find(asked.retraining_id)
                 if taken is not None and taken.owner == asked.owner:
                     return taken
@@ -135,9 +151,10 @@ class Claims:
             "Wait for it; it is taken over when that process has gone.",
         )
 
-    def _take(self, there: RetrainingDocument, owner: str, status: str) -> bool:
+    def _take(self, there: RetrainingDocument, taker: RetrainingDocument) -> bool:
         """Take over a retraining if nobody else has touched it since it was read."""
-        changes = {"owner": owner, "status": status, "heartbeat": utc_now(), "reason": "", "promoted": False}
+        changes: dict[str, Any] = {"owner": taker.owner, "status": taker.status, "queued": taker.queued}
+        changes |= {"heartbeat": utc_now(), "reason": "", "promoted": False}
         ended = {"model_id": None, "comparison": None, "attempts": there.attempts + 1}
         return self._update(there.retraining_id, there.owner, changes | ended, status=there.status)
 
@@ -153,22 +170,32 @@ class Claims:
                 self._update(held.retraining_id, held.owner, {"heartbeat": utc_now()}, status="running")
 
 
+def _taken_over(held: RetrainingDocument) -> LearningError:
+    return LearningError(
+        f"Another process has taken over {held.retraining_id} meanwhile.", "See `invdesflow learn status`."
+    )
+
+
 def is_dead(there: RetrainingDocument) -> bool:
-    """Tell whether whoever holds a retraining has gone."""
+    """Tell whether whoever holds a retraining has gone; of a process of this machine its heartbeat says nothing."""
     age = utc_now() - there.heartbeat
-    if there.status == "submitted":
+    if there.status == "submitted" and there.queued:
         return age > QUEUED_FOR
-    if there.status != "running":
+    if there.status not in ("submitted", "running"):
         return False
-    return age > DEAD_AFTER or _has_gone(there.owner)
+    host, process, began, _ = there.owner.split(":")
+    return _has_gone(int(process), float(began)) if host == socket.gethostname() else age > DEAD_AFTER
 
 
-def _has_gone(owner: str) -> bool:
-    host, process, began, _ = owner.split(":")
-    if host != socket.gethostname():
-        return False
+def _has_gone(number: int, began: float) -> bool:
     try:
-        found = psutil.Process(int(process))
-        return abs(found.create_time() - float(began)) > 1.0 or found.status() == psutil.STATUS_ZOMBIE
+        found = psutil.Process(number)
+        return abs(_began(found) - began) > _SAME_BEGINNING_S or found.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def _began(process: psutil.Process) -> float:
+    """Return when a process began, in seconds after the machine did: a clock that is set changes nothing."""
+    booted = psutil.boot_time()  # before the other, so that both are told by the same clock
+    return float(process.create_time() - booted)

@@ -19,13 +19,21 @@ class Comparison(BaseModel):
 
     loss: str = Field(description="what is compared, such as 'absolute error of Tc (K)'")
     rows: int = Field(ge=0, description="held-out rows that both models know")
+    formulas: int | None = Field(
+        None, ge=0, description="different formulas among them; none where they were not counted"
+    )
     formulas_digest: str = Field(description="which formulas they have")
     parent: float | None = Field(description="mean loss of the parent; none without rows")
     child: float | None = Field(description="mean loss of the child")
     gain: float | None = Field(description="parent minus child: positive is better")
-    gain_low: float | None = Field(description="lower end of the paired bootstrap interval of the gain")
+    gain_low: float | None = Field(
+        description="lower end of the paired bootstrap interval of the gain; none for a single formula"
+    )
     gain_high: float | None = Field(description="upper end")
     confidence: float = Field(gt=0, lt=1, description="of the interval, which is two-sided")
+    earlier: int = Field(
+        0, ge=0, description="models fine-tuned from the same parent before, for which the confidence is raised"
+    )
 
 
 def retraining_id(kind: Kind, training_set_id: str, parent_digest: str) -> str:
@@ -47,6 +55,7 @@ class RetrainingDocument(Document):
 
     status: Status
     owner: str = Field(description="host, process and a random part of who submitted or runs it")
+    queued: bool = Field(True, description="it waits for a worker, so that who submitted it may go")
     heartbeat: UtcDatetime = Field(description="when the owner last said that it lives")
     attempts: int = Field(1, ge=1, description="times that somebody took it up")
 

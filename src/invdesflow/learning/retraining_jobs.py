@@ -4,22 +4,25 @@ import errno
 import hashlib
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from jobflow import job
 from pydantic import BaseModel, ConfigDict, Field
 
 from invdesflow.database import Database
 from invdesflow.database.documents import utc_now
 from invdesflow.database.provenance import current_provenance
-from invdesflow.errors import LearningError, ModelError, TrainingError
+from invdesflow.errors import InvDesFlowError, LearningError, ModelError, TrainingError
 from invdesflow.learning.models import model_registry
 from invdesflow.learning.retraining import (
     Lesson,
     Retrained,
+    Retrainer,
     RetrainingSettings,
     compare,
     require_retrainable,
@@ -29,12 +32,12 @@ from invdesflow.learning.retraining import (
 from invdesflow.learning.retraining_claims import Claims, this_owner
 from invdesflow.learning.retraining_documents import Comparison, RetrainingDocument, retraining_id
 from invdesflow.learning.rounds import revealed_sources
-from invdesflow.learning.training_set_builder import current_training_set
+from invdesflow.learning.training_set_builder import current_training_set, shipped_sources
 from invdesflow.learning.training_set_documents import Kind, TrainingSetDocument
 from invdesflow.learning.training_set_rows import MU_STAR
 from invdesflow.learning.training_sets import TrainingRow, TrainingSet
 from invdesflow.makers import SettingsMaker
-from invdesflow.model_files import write_model
+from invdesflow.model_files import digest_of, write_model
 from invdesflow.registry.documents import ModelDocument
 from invdesflow.registry.registry import Registry
 
@@ -112,7 +115,8 @@ def situation(database: Database, kind: Kind, training_set_id: str | None = None
     Raises
     ------
     LearningError
-        If there is nothing to learn from, what there is is contaminated, or the kind is not fine-tuned from a set.
+        If there is nothing to learn from, what there is is contaminated, the training set of the model is not here, or
+        the kind is not fine-tuned from a set.
     ModelError
         If there is no model of this kind.
     """
@@ -132,7 +136,12 @@ def situation(database: Database, kind: Kind, training_set_id: str | None = None
             )
     taught_by = (parent.card.get("retraining") or {}).get("training_set_id")
     earlier = None if taught_by is None else database.collection(TrainingSetDocument).get(taught_by)
-    unseen = training_set.unseen_by(earlier, revealed_sources(database))
+    if taught_by is not None and earlier is None:
+        raise LearningError(
+            f"What is new to {parent.model_id} is unknown: its training set {taught_by} is not in this database.",
+            "Restore the database that it was trained in, or promote a model whose training set is here.",
+        )
+    unseen = training_set.unseen_by(earlier, shipped_sources(database), revealed_sources(database))
     taught = [(row, new) for row, new in zip(training_set.rows, unseen, strict=True) if not row.held_out]
     return Situation(parent, training_set, [row for row, new in taught if new], [row for row, new in taught if not new])
 
@@ -145,6 +154,7 @@ def retrain(
     training_set_id: str | None = None,
     promote: bool = True,
     again: bool = False,
+    submitted: str | None = None,
     campaign: str | None = None,
     campaign_round: int | None = None,
 ) -> RetrainingOutput:
@@ -167,18 +177,27 @@ def retrain(
         Whether a better model is promoted.
     again
         Also if this retraining was completed before.
+    submitted
+        The ``retraining_id`` that was submitted; if another model is promoted by now, it is given up.
     campaign, campaign_round
         The round that asks for it, for the provenance.
 
     Raises
     ------
     LearningError
-        If there is nothing to learn from, rows are contaminated, another process is at it, training diverged, or a
-        file cannot be written.
+        If there is nothing to learn from, rows are contaminated, another process is at it, training diverged, a
+        file cannot be written, or what was submitted is not asked for any more.
     ModelError
         If the parent cannot be read.
     """
     now = situation(database, kind, training_set_id)
+    claims = Claims(database)
+    if submitted is not None and submitted != now.retraining_id:
+        claims.give_up(submitted, f"its parent is no longer asked, but {now.parent.model_id}")
+        raise LearningError(
+            f"The parent of {submitted} is no longer asked, but {now.parent.model_id}.",
+            f"Retrain that: invdesflow retrain {kind}",
+        )
     train = retrainer(kind)
     output = RetrainingOutput(
         kind=kind,
@@ -189,15 +208,42 @@ def retrain(
     )
     if not now.new:
         return output.model_copy(update={"remark": f"there is nothing new since {now.parent.model_id}"})
-    claims = Claims(database)
     there = claims.find(now.retraining_id)
     if there is not None and there.status == "completed" and not again:
         remark = there.reason or f"{there.model_id} came of the same question before, and was rolled back"
         return _told(output, there).model_copy(update={"after": output.before, "remark": remark})
     asked = now.asked(settings).model_copy(update={"provenance": current_provenance(campaign, campaign_round)})
-    with claims.held(asked, again=again) as held:
-        done = claims.finish(held, **_outcome(database, now, settings, train, held, promote=promote))
+    with claims.held(asked, again=again) as held, _folder(database, _question(held, settings)) as folder:
+        outcome = _outcome(database, now, train, _lesson(database, now, settings, folder), held)
+        claims.confirm(held)
+        outcome |= _promoted(model_registry(database), outcome, promote=promote)
+        done = claims.finish(held, **outcome)
     return _told(output, done)
+
+
+def _lesson(database: Database, now: Situation, settings: RetrainingSettings, folder: Path) -> Lesson:
+    replay = settings.replayed(now.old, len(now.new))
+    parent = model_registry(database).weights(now.parent)
+    return Lesson(parent, now.new, replay, now.training_set.held_out, settings, folder)
+
+
+@contextmanager
+def _folder(database: Database, name: str) -> Iterator[Path]:
+    """Lend a folder for checkpoints to one process; what goes wrong leaves it, so that the same retraining goes on."""
+    folder = database.settings.data_dir / "retraining" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise LearningError(f"Another process retrains in {folder}.", "Wait for it, or end it.") from None
+    except OSError as error:
+        raise _broken_off(error, folder) from error
+    try:
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        lock.release()
 
 
 def _told(output: RetrainingOutput, done: RetrainingDocument) -> RetrainingOutput:
@@ -213,41 +259,27 @@ def _told(output: RetrainingOutput, done: RetrainingDocument) -> RetrainingOutpu
 
 
 def _outcome(
-    database: Database,
-    now: Situation,
-    settings: RetrainingSettings,
-    train: Any,
-    held: RetrainingDocument,
-    *,
-    promote: bool,
+    database: Database, now: Situation, train: Retrainer, lesson: Lesson, held: RetrainingDocument
 ) -> dict[str, Any]:
-    """Train, measure, store, and promote what is better; return what the document of the retraining says."""
+    """Train, measure and store; return what the document of the retraining says but for the promotion."""
     started = time.monotonic()
-    registry = model_registry(database)
-    model_id = _name(held, settings)
-    folder = database.settings.data_dir / "retraining" / model_id
-    replay = settings.replayed(now.old, len(now.new))
-    lesson = Lesson(registry.weights(now.parent), now.new, replay, now.training_set.held_out, settings, folder)
+    registry, settings, folder = model_registry(database), lesson.settings, lesson.folder
+    question = _question(held, settings)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         retrained = train(lesson)
-        comparison = compare(retrained.measured, settings)
+        comparison = compare(retrained.measured, settings, _earlier(registry, now.parent, question))
         reason = verdict(comparison, settings)
+        model_id = f"{question}-{digest_of(retrained.arrays)[:8]}"
         path = folder / f"{model_id}.safetensors"
         write_model(path, dict(retrained.arrays), _card(model_id, now, retrained, comparison, reason))
+        Claims(database).confirm(held)
         registry.add(path)
     except TrainingError as error:
         raise LearningError(f"The retraining failed: {error.problem}", error.remedy) from error
     except (OSError, MemoryError, RuntimeError) as error:  # torch says most things with a RuntimeError
         raise _broken_off(error, folder) from error
-    if not reason and promote:
-        reason = _promoted(registry, model_id)
-    elif not reason:
-        reason = "it was not to be promoted"
-    shutil.rmtree(folder)
     return {
         "model_id": model_id,
-        "promoted": not reason,
         "reason": reason,
         "comparison": comparison.model_dump(),
         "new_rows": retrained.learned,
@@ -260,7 +292,7 @@ def _outcome(
 def _broken_off(error: Exception, folder: Path) -> LearningError:
     """Say why a retraining broke off; of a full disk torch says only where its own code noticed it."""
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if full or shutil.disk_usage(folder).free < _LEAST_FREE_BYTES:
+    if full or (folder.is_dir() and shutil.disk_usage(folder).free < _LEAST_FREE_BYTES):
         return LearningError(
             f"The retraining failed: there is no space left for {folder}.", "Make room; the same command continues."
         )
@@ -268,19 +300,30 @@ def _broken_off(error: Exception, folder: Path) -> LearningError:
     return LearningError(f"The retraining failed: {problem}.", "The same command continues.")
 
 
-def _promoted(registry: Registry, model_id: str) -> str:
-    """Promote a model; return why it could not be, as when another was promoted meanwhile."""
-    try:
-        registry.promote(model_id)
-    except ModelError as error:
-        registry.refuse(model_id, error.problem)
-        return error.problem
-    return ""
+def _promoted(registry: Registry, outcome: Mapping[str, Any], *, promote: bool) -> dict[str, Any]:
+    """Promote what is better; say why it could not be, as when another model was promoted meanwhile."""
+    reason = str(outcome["reason"])
+    if not reason and not promote:
+        reason = "it was not to be promoted"
+    elif not reason:
+        try:
+            registry.promote(outcome["model_id"])
+        except ModelError as error:
+            registry.refuse(outcome["model_id"], error.problem)
+            reason = error.problem
+    return {"promoted": not reason, "reason": reason}
 
 
-def _name(held: RetrainingDocument, settings: RetrainingSettings) -> str:
+def _question(held: RetrainingDocument, settings: RetrainingSettings) -> str:
+    """Name what is asked: kind, training set, parent and settings; the answer may differ in its last bits."""
     content = f"{held.retraining_id} {settings.model_dump_json()}"
     return f"{held.kind}-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
+
+
+def _earlier(registry: Registry, parent: ModelDocument, question: str) -> int:
+    """Count the models that were measured against a parent before; the same question is none of them."""
+    children = (model for model in registry.models(parent.kind) if model.compared_with == parent.digest)
+    return sum(not child.model_id.startswith(question) for child in children)
 
 
 def _card(
@@ -349,6 +392,7 @@ class RetrainMaker(SettingsMaker):
         campaign: str | None = None,
         campaign_round: int | None = None,
         training_set_id: str | None = None,
+        retraining_id: str | None = None,
     ) -> RetrainingOutput:
         """Retrain the model of one kind.
 
@@ -360,10 +404,12 @@ class RetrainMaker(SettingsMaker):
             The round that asks for it, for the provenance.
         training_set_id
             A stored training set; by default one is frozen now.
+        retraining_id
+            The retraining that was submitted, if one was.
 
         Raises
         ------
-        LearningError
+        InvDesFlowError
             If `strict`, and it failed.
         """
         with Database() as database:
@@ -374,10 +420,11 @@ class RetrainMaker(SettingsMaker):
                     self.settings,
                     training_set_id=training_set_id,
                     promote=self.promote,
+                    submitted=retraining_id,
                     campaign=campaign,
                     campaign_round=campaign_round,
                 )
-            except LearningError as error:
+            except InvDesFlowError as error:
                 if self.strict:
                     raise
                 asked = model_registry(database).promoted(kind).model_id

@@ -9,7 +9,7 @@ from typing import Literal
 from apscheduler.triggers.cron import CronTrigger
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from invdesflow.errors import ConfigurationError, InvDesFlowError
+from invdesflow.errors import ConfigurationError
 from invdesflow.learning.retraining import RetrainingRule, RetrainingSettings
 from invdesflow.learning.training_set_documents import Kind
 
@@ -69,8 +69,8 @@ def run_once(tasks: Mapping[str, Callable[[], str]], tell: Callable[[str], None]
         started = time.monotonic()
         try:
             result = task()
-        except InvDesFlowError as error:
-            result, succeeded = f"error: {error}", False
+        except Exception as error:  # noqa: BLE001 - a full disk must not end the scheduler
+            result, succeeded = f"error: {error or type(error).__name__}", False
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         tell(f"{now} {name}: {result} ({time.monotonic() - started:.1f} s)")
     return succeeded

@@ -15,7 +15,7 @@ from invdesflow.learning.training_sets import TrainingSet
 from invdesflow.superconductors.documents import SuperconductorDocument
 from invdesflow.superconductors.references import ReferenceDocument
 
-__all__ = ["TrainingSetBuilder", "current_training_set", "read_sources"]
+__all__ = ["TrainingSetBuilder", "current_training_set", "read_sources", "shipped_sources"]
 
 _COUPLED: tuple[type[Document], ...] = (SuperconductorDocument, ElectronPhononDocument)
 _MODELS: Mapping[Kind, tuple[type[Document], ...]] = {
@@ -26,6 +26,11 @@ _MODELS: Mapping[Kind, tuple[type[Document], ...]] = {
     "potential": (EspressoTaskDocument,),
 }
 """The collections that a kind of model learns from."""
+_SHIPPED: tuple[tuple[type[Document], str, str], ...] = (
+    (SuperconductorDocument, "dataset_ids", "^(alexandria|jarvis|catalogue):"),
+    (ReferenceDocument, "dataset_id", "^materials-project:(mp|mvc)-"),
+)
+"""Where it stands that a document is of a data set that models which ship learned from, or of our own catalogue."""
 
 
 def read_sources(database: Database, kind: Kind) -> Sources:
@@ -39,6 +44,18 @@ def read_sources(database: Database, kind: Kind) -> Sources:
         for model in _MODELS[kind]
     }
     return Sources(**found)  # type: ignore[arg-type]
+
+
+def shipped_sources(database: Database) -> set[str]:
+    """Return what is of the data sets that models which ship learned from, as ``COLLECTION:ID``.
+
+    What somebody imported from files of their own is none of it, though it stands in the same collections.
+    """
+    return {
+        f"{model.collection}:{row[model.key]}"
+        for model, field, pattern in _SHIPPED
+        for row in database.collection(model).values({field: {"$regex": pattern}}, [model.key])
+    }
 
 
 def current_training_set(database: Database, kind: Kind, mu_star: float = MU_STAR) -> TrainingSet:

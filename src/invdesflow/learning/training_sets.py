@@ -98,20 +98,23 @@ class TrainingSet:
         """Rows to measure on."""
         return [row for row in self.rows if row.held_out]
 
-    def unseen_by(self, earlier: TrainingSetDocument | None, revealed: Collection[str] = ()) -> list[bool]:
+    def unseen_by(
+        self, earlier: TrainingSetDocument | None, shipped: Collection[str] = (), revealed: Collection[str] = ()
+    ) -> list[bool]:
         """Tell for every row whether a model has not seen it.
 
         Parameters
         ----------
         earlier
-            What the model was trained on; none for a model that shipped. That one learned from public data sets, which
-            are what the collections `superconductors` and `references` hold.
+            What the model was trained on; none for a model that ships.
+        shipped
+            Sources of the rows that come from the sets that models which ship learned from
+            (`invdesflow.learning.training_set_builder.shipped_sources`).
         revealed
-            Sources of rows that a round of learning asked for: they are new even to a model that shipped.
+            Sources of rows that a round of learning asked for: they are new even to a model that ships.
         """
         if earlier is None:
-            public = {"superconductors", "references"}
-            return [row.collection not in public or row.source in revealed for row in self.rows]
+            return [row.source not in shipped or row.source in revealed for row in self.rows]
         seen = {row.digest for row in earlier.rows}
         return [reference.digest not in seen for reference in self.document.rows]
 

@@ -18,7 +18,7 @@ class Promotion(BaseModel):
     how: Literal["better", "anyway", "rollback"] = Field(
         description="better: it beat the one before; anyway: somebody wanted it; rollback: the later one was given up"
     )
-    instead_of: str = Field(description="model_id of the one that was asked before")
+    instead_of: str = Field(description="model_id of the one that was asked before; its own of the first one")
 
 
 class ModelDocument(Document):

@@ -81,15 +81,25 @@ class Registry:
         Raises
         ------
         ModelError
-            If there is no model of this kind.
+            If there is no model of this kind, or none ships and none was promoted.
         """
+        asked = self.asked(kind)
+        if asked is not None:
+            return asked
+        known = [model.model_id for model in self.models(kind)]
+        if not known:
+            raise ModelError(f"There is no model of the kind {kind!r}.", "Import one with `invdesflow models import`.")
+        raise ModelError(
+            f"No model of the kind {kind!r} is promoted.", f"Run: invdesflow models promote {' or '.join(known)}"
+        )
+
+    def asked(self, kind: str) -> ModelDocument | None:
+        """Return the model of a kind that was promoted last, or else the one that ships; none without either."""
         models = list(self.models(kind))
         chosen = [model for model in models if model.promoted_at is not None]
         if chosen:
             return max(chosen, key=lambda model: (model.promoted_at, model.model_id))
-        if not models:
-            raise ModelError(f"There is no model of the kind {kind!r}.", "Import one with `invdesflow models import`.")
-        return models[0]
+        return models[0] if self._shipped.get(kind) else None
 
     def find(self, kind: str, choice: str | None = None) -> Path:
         """Return the weights file of the model that is wanted.
@@ -191,7 +201,7 @@ class Registry:
             If there is no such model, or it is not better.
         """
         model = self.get(model_id)
-        present = self.promoted(model.kind)
+        present = self.asked(model.kind) or model  # the first of a kind that does not ship beats nobody
         if model.model_id == present.model_id and present.promoted_at is not None:
             return present
         if not anyway and model.model_id != present.model_id:
@@ -208,12 +218,12 @@ class Registry:
         """
         models = list(self.models(kind))
         present = self.promoted(kind)
-        asked = [models[0].model_id]  # what is asked before anything is promoted
+        asked = [models[0].model_id] if self._shipped.get(kind) else []  # before anything is promoted
         events = [(promotion.at, promotion.how, model.model_id) for model in models for promotion in model.promotions]
         for _, how, model_id in sorted(events):
             if how == "rollback":
                 asked.pop()
-            elif asked[-1] != model_id:
+            elif asked[-1:] != [model_id]:
                 asked.append(model_id)
         if len(asked) < 2 or asked[-1] != present.model_id:
             raise ModelError(
@@ -248,6 +258,11 @@ class Registry:
                     f"{model.model_id} is not better than {present.model_id}: {model.not_promoted}.", remedy
                 )
             return
+        if model.compared_with is not None:
+            raise ModelError(
+                f"{model.model_id} was measured against another model than {present.model_id}.",
+                "Retrain on the present one, or promote it anyway with --anyway.",
+            )
         if new is None or old is None:
             raise ModelError(f"{model.model_id} and {present.model_id} cannot be compared.", remedy)
         if model.held_out_formulas_digest != present.held_out_formulas_digest:

@@ -16,12 +16,13 @@ from invdesflow.learning.potential.deepmd_data import elements_of, frames_digest
 from invdesflow.learning.potential.deepmd_input import DpaSettings, training_input
 from invdesflow.learning.potential.deepmd_program import last_checkpoint, loss_curve, require_finite, run_dp, step_of
 from invdesflow.learning.potential.frames import Frame, check_frames, compositions
+from invdesflow.learning.potential.lineage import CARD, Seen
 from invdesflow.relaxation.potentials import Potential, find_potential
 
 __all__ = ["Parent", "TrainedPotential", "load_trained", "train_committee", "train_potential"]
 
 _QUESTION = "question.json"
-_MODEL, _CHECKPOINT, _CARD = "model.pth", "model.pt", "card.json"
+_MODEL, _CHECKPOINT = "model.pth", "model.pt"
 _RESOLVED = "resolved.json"
 
 
@@ -60,6 +61,11 @@ class TrainedPotential:
     checkpoint: Path
     card: dict[str, Any]
 
+    @property
+    def seen(self) -> Seen:
+        """Compositions that it and its parents were trained on."""
+        return Seen.of_card(self.card)
+
 
 def train_potential(
     frames: Sequence[Frame],
@@ -82,17 +88,20 @@ def train_potential(
     folder
         Where the model, its checkpoints and the course of the losses go.
     held_out
-        What the model will be measured on; nothing of it must be in `frames`. It is not looked at.
+        What the model will be measured on; nothing of it must be in `frames`, nor in what the parent and its own
+        parents were trained on, as far as that is known (`TrainedPotential.seen`). It is not looked at.
     parent
         A model to start from.
 
     Raises
     ------
     LearningError
-        If the frames cannot be trained on (`check_frames`), the folder is of another training or in use, the training
-        diverges, or deepmd-kit fails.
+        If the frames cannot be trained on (`check_frames`), the parent has seen a held-out composition, the folder is
+        of another training or in use, the training diverges, or deepmd-kit fails.
     """
     frames = check_frames(frames, held_out)
+    before = Seen() if parent is None else Seen.of_file(parent.checkpoint)
+    before.require_unseen(held_out)
     _require_deepmd()
     folder = folder.resolve()
     question = _question(frames, settings, parent)
@@ -100,10 +109,10 @@ def train_potential(
     try:
         with FileLock(folder / ".lock", timeout=0):
             _claim(folder, question)
-            if not (folder / _CARD).is_file():
+            if not (folder / CARD).is_file():
                 _train(frames, settings, folder, parent)
                 require_finite(folder)
-                _freeze(folder, question, frames)
+                _freeze(folder, question, frames, before)
     except Timeout:
         raise LearningError(f"Another process trains in {folder}.", "Wait for it, or choose another folder.") from None
     except OSError as error:
@@ -149,7 +158,7 @@ def load_trained(folder: Path) -> TrainedPotential:
         If the model cannot be loaded.
     """
     try:
-        card = json.loads((folder / _CARD).read_text(encoding="utf-8"))
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise LearningError(f"No training has ended in {folder}.", "Train a model there.") from None
     return TrainedPotential(find_potential("DeePMD", str(folder / _MODEL)), folder / _CHECKPOINT, card)
@@ -208,7 +217,7 @@ def _fine_tuning(parent: Parent | None) -> list[str]:
     return ["--finetune", str(parent.checkpoint.resolve()), "--use-pretrain-script", *branch]
 
 
-def _freeze(folder: Path, question: dict[str, Any], frames: Sequence[Frame]) -> None:
+def _freeze(folder: Path, question: dict[str, Any], frames: Sequence[Frame], before: Seen) -> None:
     """Freeze the last checkpoint; the card, written last, says that all is there."""
     checkpoint = last_checkpoint(folder)
     if checkpoint is None:
@@ -233,11 +242,12 @@ def _freeze(folder: Path, question: dict[str, Any], frames: Sequence[Frame]) -> 
             "digest": question["frames"],
             "compositions": compositions(frames),
         },
+        "seen_by_parent": before.to_card(),
         "settings": question["settings"],
         "parent_sha256": question.get("parent"),
         "final_losses": loss_curve(folder)[-1],
     }
-    _replace(folder / _CARD, json.dumps(card, indent=1, sort_keys=True, allow_nan=False))
+    _replace(folder / CARD, json.dumps(card, indent=1, sort_keys=True, allow_nan=False))
 
 
 def _replace(path: Path, text: str) -> None:
