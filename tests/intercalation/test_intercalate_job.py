@@ -7,6 +7,7 @@ from ase.calculators.emt import EMT
 from monty.json import MontyDecoder
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
+from study_documents import relaxation
 
 from invdesflow.campaigns.builders import SummaryBuilder
 from invdesflow.crystals.symmetry import primitive
@@ -19,6 +20,7 @@ from invdesflow.intercalation.hosts import HostSettings
 from invdesflow.intercalation.jobs import IntercalateMaker
 from invdesflow.intercalation.refinement import RefineSettings, refine_by_energy
 from invdesflow.intercalation.voids import VoidSettings, find_voids
+from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.superconductors.catalogue import load_catalogue
 from invdesflow.superconductors.loading import load_catalogue_into
 
@@ -119,6 +121,17 @@ def test_a_relaxed_cell_file_and_a_stored_candidate_are_hosts(filled, tmp_path):
     output = intercalate(str(path), guests=["Ga"])
     again = intercalate(output.pairs[0].host_id, guests=["Ga"])
     assert again.pairs == output.pairs
+
+
+def test_guests_are_the_same_after_their_host_was_relaxed(filled):
+    host_id = intercalate("K2CuH6", guests=["Li"]).pairs[0].host_id
+    first = intercalate(host_id, guests=["Ga"])
+    wider = candidate(filled, host_id).structure
+    wider.scale_lattice(1.1 * wider.volume)
+    filled.collection(RelaxationDocument).upsert([relaxation(wider, -25.8, host_id)])
+    again = intercalate(host_id, guests=["Ga"])
+    assert again.pairs == first.pairs
+    assert again.record.reused == 1
 
 
 @pytest.mark.parametrize("name", ["Xx9", "Cs9BrF7", "no-such-file.cif"])

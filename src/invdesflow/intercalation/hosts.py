@@ -12,6 +12,7 @@ from pymatgen.core import Element, Structure
 from invdesflow.crystals.symmetry import primitive
 from invdesflow.database import Database
 from invdesflow.errors import ConfigurationError
+from invdesflow.generation.documents import CandidateDocument
 from invdesflow.generation.similarity import dissimilarity
 from invdesflow.generation.substitution import substitute
 from invdesflow.relaxation.named_crystals import find_crystal
@@ -90,8 +91,8 @@ def find_host(database: Database, name: str) -> Host:
     database
         The database.
     name
-        As of `invdesflow.relaxation.named_crystals.find_crystal`. A candidate is taken as it was relaxed, or as it was
-        proposed.
+        As of `invdesflow.relaxation.named_crystals.find_crystal`. A candidate is taken as it was proposed, relaxed or
+        not: a relaxation that came in between would make other crystals of the same host and guests.
 
     Raises
     ------
@@ -102,7 +103,9 @@ def find_host(database: Database, name: str) -> Host:
     """
     found = find_crystal(database, name)
     parents = () if found.superconductor_id is None else (found.superconductor_id,)
-    return Host(name, primitive(found.structure), found.candidate_id, parents)
+    candidate = found.candidate_id and database.collection(CandidateDocument).get(found.candidate_id)
+    structure = candidate.structure if candidate else found.structure
+    return Host(name, primitive(structure), found.candidate_id, parents)
 
 
 def prototype_hosts(prototype: str, elements: Mapping[str, Sequence[str]]) -> Iterator[Host]:
