@@ -14,7 +14,7 @@ from invdesflow.crystals.symmetry import primitive
 from invdesflow.errors import CampaignError, ConfigurationError, IntercalationError, StructureError
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.intercalation.account import IntercalateOutput
-from invdesflow.intercalation.fillings import OrderingSettings
+from invdesflow.intercalation.fillings import OrderingSettings, fill
 from invdesflow.intercalation.guests import GuestSettings
 from invdesflow.intercalation.hosts import HostSettings
 from invdesflow.intercalation.jobs import IntercalateMaker
@@ -180,6 +180,37 @@ def test_a_host_without_room_does_not_stop_the_others(filled, tmp_path):
     assert len(output.pairs) == 1
     assert output.record.rejected == {"room": 1}
     assert output.refusals[0].rejection.reason == "Al has no voids."
+
+
+def test_hosts_that_are_none_do_not_stop_the_others(filled, tmp_path):
+    alloy = tmp_path / "alloy.cif"
+    Structure(Lattice.cubic(3), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]).to(str(alloy))
+    output = intercalate(str(alloy), "Xx9", "K2CuH6", guests=["Ga"])
+    assert len(output.pairs) == 1
+    assert output.record.rejected == {"host": 2}
+    assert [refusal.host_id for refusal in output.refusals] == [str(alloy), "Xx9"]
+    assert "no file, no candidate" in output.refusals[1].rejection.reason
+    with pytest.raises(IntercalationError, match="no file, no candidate"):
+        intercalate(str(alloy), "Xx9", guests=["Ga"])
+
+
+def test_an_element_without_a_volume_loses_one_member_of_a_family(filled):
+    family = HostSettings(prototype="A2BH6", elements={"A": ["Og", "K"], "B": ["Cu"]})
+    output = run(IntercalateMaker(hosts=family, guests=["Ga"]))
+    assert [refusal.host_id for refusal in output.refusals] == ["A2BH6 of Og, Cu, H"]
+    assert len(output.pairs) == 1
+
+
+def test_a_refused_guest_whose_crystal_cannot_be_described(filled, monkeypatch):
+    def described(structure, fillings, settings=None):
+        if "Cs" in fillings[0].guests:
+            raise IntercalationError("The sites are no orbit of the host.")
+        return fill(structure, fillings, settings)
+
+    monkeypatch.setattr("invdesflow.intercalation.jobs.fill", described)
+    output = intercalate("K2CuH6", guests=["Cs", "Ga"])
+    assert [pair.guests for pair in output.pairs] == [{"Ga": 1}]
+    assert [(refusal.guests, refusal.candidate_id) for refusal in output.refusals] == [(["Cs"], None)]
 
 
 def test_maker_and_output_survive_json(filled):
