@@ -241,7 +241,9 @@ def test_the_void_of_the_lowest_energy_goes_first(database, tmp_path, monkeypatc
     output = intercalate(name, guests=["H"], fit=loose, refine=RefineSettings())
     best = min(energies, key=energies.get)
     assert [pair.sites for pair in output.pairs] == [[best]]
-    assert candidate(database, output.pairs[0].guest_id).origins[0].conditions["site_energies_ev"] == {best: 0.0}
+    conditions = candidate(database, output.pairs[0].guest_id).origins[0].conditions
+    assert conditions["site_energies_ev"] == {best: 0.0}
+    assert conditions["site_energies_converged"]
     both = intercalate(name, guests=["H"], fit=loose, refine=RefineSettings(), n_voids=2)
     (_, worse) = (candidate(database, pair.guest_id).origins[-1].conditions["site_energies_ev"] for pair in both.pairs)
     assert worse == pytest.approx({name: energy for name, energy in energies.items() if name != best}, abs=1e-3)

@@ -164,21 +164,26 @@ class IntercalateMaker(SettingsMaker):
             fitting.sort(key=lambda one: abs(one[1].fit - 1))
         for guest in dict.fromkeys(verdict.guest for _, verdict in fitting):
             own = [void for void, verdict in fitting if verdict.guest == guest]
-            for void, energy in self._ranked(host, own, guest, stored, work)[: self.n_voids]:
+            ranked, at_rest = self._ranked(host, own, guest, stored, work)
+            for void, energy in ranked[: self.n_voids]:
                 for fraction in self.fractions:
-                    yield [SiteFilling.of(void, {guest: fraction}, energy)]
+                    yield [SiteFilling.of(void, {guest: fraction}, energy, at_rest)]
 
     def _ranked(
         self, host: Host, voids: Sequence[Void], guest: str, stored: Stored, work: _Round
-    ) -> list[tuple[Void, float | None]]:
-        """Return the voids that a guest fits into, with its energies there if they are ranked by them."""
+    ) -> tuple[list[tuple[Void, float | None]], bool]:
+        """Return the voids that a guest fits into, with its energies there if they are ranked by them.
+
+        The second is whether these energies are all converged.
+        """
         if work.ranking is None or len(voids) == 1:
-            return [(void, None) for void in voids]
+            return [(void, None) for void in voids], True
         try:
-            return [(one.void, one.energy_ev) for one in work.ranking.best(host.structure, voids, guest)]
+            best = work.ranking.best(host.structure, voids, guest)
         except (IntercalationError, PotentialError) as error:
             work.account.fail(stored.candidate_id, [guest], [void.wyckoff for void in voids], _ENERGY, error)
-            return []
+            return [], True
+        return [(one.void, one.energy_ev) for one in best], all(one.converged for one in best)
 
     def _chosen_fillings(
         self, host: Host, voids: Sequence[Void], stored: Stored, account: Account
