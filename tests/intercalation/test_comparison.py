@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from pymatgen.core import Lattice, Structure
 from study_documents import CELLS, GUEST, HOST, UNFINISHED, calculation, relaxation, screening
 
+from invdesflow.crystals.symmetry import space_group
 from invdesflow.errors import IntercalationError
 from invdesflow.intercalation.comparison import (
     compare_energies,
@@ -48,13 +49,22 @@ def test_volume_lattice_and_bonds():
 
 
 def test_volume_is_counted_for_a_cell_of_the_host():
-    double = CELLS[GUEST].copy()
-    double.make_supercell([[1, 0, 0], [0, 1, 0], [0, 0, 2]])
-    double.remove_sites([next(index for index, site in enumerate(double) if site.specie.symbol == "Ga")])
+    double = half_filled()
     change = compare_structures(relaxation(CELLS[HOST], -40.0), relaxation(double, -84.0, GUEST), ["Ga"])
     assert change.volume_a3.guest == pytest.approx(7.5**3 / 4)
     assert change.lattice_constant_a.reason == "not both are cubic"
     assert [bond.name for bond in change.bonds] == ["Cu-H", "H-K"]
+
+
+def test_a_lattice_constant_is_that_of_the_host_in_a_superstructure():
+    oxide = Structure.from_spacegroup("Pm-3m", Lattice.cubic(4.0), ["Re", "O"], [[0] * 3, [0.5, 0, 0]])
+    ordered = oxide * (2, 2, 2)
+    for site in ([0.25] * 3, [0.25, 0.75, 0.75], [0.75, 0.25, 0.75], [0.75, 0.75, 0.25]):
+        ordered.append("Na", site)
+    assert space_group(ordered)[1] == "Fm-3m"  # rock salt, a = 8 A
+    ordered.scale_lattice(1.02**3 * ordered.volume)
+    change = compare_structures(relaxation(oxide, -40.0), relaxation(ordered, -330.0, GUEST), ["Na"])
+    assert (change.lattice_constant_a.host, change.lattice_constant_a.guest) == pytest.approx((4.0, 4.08))
 
 
 def test_energies_add_up():
@@ -118,7 +128,7 @@ def test_predictions():
 
 def test_coupling_is_compared_and_split():
     (before, its), (after, others) = calculation(HOST, 0.6, 16.0), calculation(GUEST, 1.8, 68.0)
-    change = compare_coupling(before, after, (its, others), n_cells=1)
+    change = compare_coupling(before, after, (its, others), ["Ga"])
     assert change.lambda_.difference == pytest.approx(1.2)
     assert change.dos_per_ev.difference == pytest.approx(1.0)
     assert change.bands_at_fermi.host == 2
@@ -134,9 +144,36 @@ def test_coupling_is_compared_and_split():
     assert sum(atom.lambda_ for atom in change.guest_atoms if atom.element == "H") == pytest.approx(0.9, rel=1e-2)
 
 
-def test_density_of_states_is_counted_for_a_cell_of_the_host():
+def half_filled():
+    double = CELLS[GUEST].copy()
+    double.make_supercell([[1, 0, 0], [0, 1, 0], [0, 0, 2]])
+    double.remove_sites([next(index for index, site in enumerate(double) if site.specie.symbol == "Ga")])
+    return double
+
+
+def test_what_belongs_to_a_cell_is_counted_for_that_of_the_host():
+    before, its = calculation(HOST, 0.6, 16.0)
+    after, others = calculation(GUEST, 1.8, 68.0, relaxed_structure=half_filled())
+    change = compare_coupling(before, after, (its, {"bands_ev": others["bands_ev"]}), ["Ga"])
+    assert change.dos_per_ev.guest == pytest.approx(1.5)
+    assert (change.bands_at_fermi.host, change.bands_at_fermi.guest) == (2, None)
+    assert "2 cells of the host are folded" in change.bands_at_fermi.reason
+
+
+def test_density_of_states_of_cells_that_cannot_be_counted_is_missing():
     (before, its), (after, others) = calculation(HOST, 0.6, 16.0), calculation(GUEST, 1.8, 68.0)
-    assert compare_coupling(before, after, (its, others), n_cells=2).dos_per_ev.guest == pytest.approx(1.5)
+    change = compare_coupling(before, after, (its, others), ["Li"])
+    assert (change.dos_per_ev.host, change.dos_per_ev.guest) == (2.0, None)
+    assert "with Li put in" in change.dos_per_ev.reason
+    assert change.dos_per_ev.reason == change.bands_at_fermi.reason
+
+
+def test_a_damaged_spectrum_leaves_the_numbers():
+    (before, its), (after, others) = calculation(HOST, 0.6, 16.0), calculation(GUEST, 1.8, 68.0)
+    change = compare_coupling(before, after, (its, others | {"alpha2f": others["alpha2f"] * np.nan}), ["Ga"])
+    assert change.lambda_.guest == 1.8
+    assert change.guest_windows == []
+    assert "alpha2F" in change.split_reason
 
 
 def test_unstable_crystal_says_why_there_is_no_coupling():
@@ -144,7 +181,7 @@ def test_unstable_crystal_says_why_there_is_no_coupling():
     after, _ = calculation(
         GUEST, 1.8, 68.0, status="dynamically_unstable", reason="2 modes are imaginary", **UNFINISHED
     )
-    change = compare_coupling(before, after, (its, {}), n_cells=1)
+    change = compare_coupling(before, after, (its, {}), ["Ga"])
     assert change.lambda_.host == 0.6
     assert "2 modes are imaginary" in change.lambda_.reason
     assert change.tc == []
@@ -165,7 +202,7 @@ def test_coupling_at_unequal_settings_is_refused(changes):
     before, its = calculation(HOST, 0.6, 16.0)
     after, others = calculation(GUEST, 1.8, 68.0, **changes)
     with pytest.raises(IntercalationError, match="not comparable"):
-        compare_coupling(before, after, (its, others), n_cells=1)
+        compare_coupling(before, after, (its, others), ["Ga"])
 
 
 @pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"functional": "PBEsol"}])

@@ -7,18 +7,20 @@ from ase.calculators.emt import EMT
 from monty.json import MontyDecoder
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
+from study_documents import relaxation
 
 from invdesflow.campaigns.builders import SummaryBuilder
 from invdesflow.crystals.symmetry import primitive
 from invdesflow.errors import CampaignError, ConfigurationError, IntercalationError, StructureError
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.intercalation.account import IntercalateOutput
-from invdesflow.intercalation.fillings import OrderingSettings
+from invdesflow.intercalation.fillings import OrderingSettings, fill
 from invdesflow.intercalation.guests import GuestSettings
 from invdesflow.intercalation.hosts import HostSettings
 from invdesflow.intercalation.jobs import IntercalateMaker
 from invdesflow.intercalation.refinement import RefineSettings, refine_by_energy
 from invdesflow.intercalation.voids import VoidSettings, find_voids
+from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.superconductors.catalogue import load_catalogue
 from invdesflow.superconductors.loading import load_catalogue_into
 
@@ -121,6 +123,17 @@ def test_a_relaxed_cell_file_and_a_stored_candidate_are_hosts(filled, tmp_path):
     assert again.pairs == output.pairs
 
 
+def test_guests_are_the_same_after_their_host_was_relaxed(filled):
+    host_id = intercalate("K2CuH6", guests=["Li"]).pairs[0].host_id
+    first = intercalate(host_id, guests=["Ga"])
+    wider = candidate(filled, host_id).structure
+    wider.scale_lattice(1.1 * wider.volume)
+    filled.collection(RelaxationDocument).upsert([relaxation(wider, -25.8, host_id)])
+    again = intercalate(host_id, guests=["Ga"])
+    assert again.pairs == first.pairs
+    assert again.record.reused == 1
+
+
 @pytest.mark.parametrize("name", ["Xx9", "Cs9BrF7", "no-such-file.cif"])
 def test_a_host_that_nobody_knows(filled, name):
     with pytest.raises(ConfigurationError, match="no file, no candidate and no known superconductor"):
@@ -169,6 +182,37 @@ def test_a_host_without_room_does_not_stop_the_others(filled, tmp_path):
     assert output.refusals[0].rejection.reason == "Al has no voids."
 
 
+def test_hosts_that_are_none_do_not_stop_the_others(filled, tmp_path):
+    alloy = tmp_path / "alloy.cif"
+    Structure(Lattice.cubic(3), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]).to(str(alloy))
+    output = intercalate(str(alloy), "Xx9", "K2CuH6", guests=["Ga"])
+    assert len(output.pairs) == 1
+    assert output.record.rejected == {"host": 2}
+    assert [refusal.host_id for refusal in output.refusals] == [str(alloy), "Xx9"]
+    assert "no file, no candidate" in output.refusals[1].rejection.reason
+    with pytest.raises(IntercalationError, match="no file, no candidate"):
+        intercalate(str(alloy), "Xx9", guests=["Ga"])
+
+
+def test_an_element_without_a_volume_loses_one_member_of_a_family(filled):
+    family = HostSettings(prototype="A2BH6", elements={"A": ["Og", "K"], "B": ["Cu"]})
+    output = run(IntercalateMaker(hosts=family, guests=["Ga"]))
+    assert [refusal.host_id for refusal in output.refusals] == ["A2BH6 of Og, Cu, H"]
+    assert len(output.pairs) == 1
+
+
+def test_a_refused_guest_whose_crystal_cannot_be_described(filled, monkeypatch):
+    def described(structure, fillings, settings=None):
+        if "Cs" in fillings[0].guests:
+            raise IntercalationError("The sites are no orbit of the host.")
+        return fill(structure, fillings, settings)
+
+    monkeypatch.setattr("invdesflow.intercalation.jobs.fill", described)
+    output = intercalate("K2CuH6", guests=["Cs", "Ga"])
+    assert [pair.guests for pair in output.pairs] == [{"Ga": 1}]
+    assert [(refusal.guests, refusal.candidate_id) for refusal in output.refusals] == [(["Cs"], None)]
+
+
 def test_maker_and_output_survive_json(filled):
     maker = IntercalateMaker(
         hosts=HostSettings(names=["K2CuH6"]), guests=["Ga"], orderings=OrderingSettings(max_cells=2)
@@ -197,7 +241,9 @@ def test_the_void_of_the_lowest_energy_goes_first(database, tmp_path, monkeypatc
     output = intercalate(name, guests=["H"], fit=loose, refine=RefineSettings())
     best = min(energies, key=energies.get)
     assert [pair.sites for pair in output.pairs] == [[best]]
-    assert candidate(database, output.pairs[0].guest_id).origins[0].conditions["site_energies_ev"] == {best: 0.0}
+    conditions = candidate(database, output.pairs[0].guest_id).origins[0].conditions
+    assert conditions["site_energies_ev"] == {best: 0.0}
+    assert conditions["site_energies_converged"]
     both = intercalate(name, guests=["H"], fit=loose, refine=RefineSettings(), n_voids=2)
     (_, worse) = (candidate(database, pair.guest_id).origins[-1].conditions["site_energies_ev"] for pair in both.pairs)
     assert worse == pytest.approx({name: energy for name, energy in energies.items() if name != best}, abs=1e-3)

@@ -27,7 +27,7 @@ def energy_with_hydrogen(position: list[float]) -> float:
 
 def test_the_energies_are_those_of_one_guest_in_a_supercell():
     voids = find_voids(PALLADIUM)
-    ranked = refine_by_energy(PALLADIUM, voids, "H", EMT(), min_length_a=8.0, max_steps=0)
+    ranked = refine_by_energy(PALLADIUM, voids, "H", EMT(), min_length_a=6.5, max_steps=0)
     energies = {"4b": energy_with_hydrogen([0.5, 0, 0]), "8c": energy_with_hydrogen([0.25] * 3)}
     lowest = min(energies.values())
     assert {one.void.wyckoff: one.energy_ev for one in ranked} == pytest.approx(
@@ -43,6 +43,29 @@ def test_relaxation_lowers_no_energy_of_a_site_held_by_symmetry_by_much():
     assert {one.void.wyckoff for one in relaxed} == {"4b", "8c"}
     assert relaxed[0].energy_ev == 0
     assert relaxed[1].energy_ev > 0.01
+    assert all(one.converged for one in relaxed)
+
+
+def test_atoms_that_did_not_come_to_rest_are_marked():
+    voids = find_voids(PALLADIUM)
+    assert not any(one.converged for one in refine_by_energy(PALLADIUM, voids, "H", EMT(), max_steps=1, fmax=1e-6))
+    assert all(one.converged for one in refine_by_energy(PALLADIUM, voids, "H", EMT(), max_steps=0))
+
+
+class Counting(EMT):
+    """Remembers the largest crystal."""
+
+    def calculate(self, atoms=None, *args, **kwargs):
+        super().calculate(atoms, *args, **kwargs)
+        self.cell = atoms.cell.array
+
+
+def test_a_guest_is_far_from_its_images_in_an_acute_cell():
+    acute = Structure(Lattice.rhombohedral(6.0, 30.0), ["Pd"] * 2, [[0.0] * 3, [0.5] * 3])
+    calculator = Counting()
+    refine_by_energy(acute, find_voids(acute)[:1], "H", calculator, min_length_a=6.0, max_steps=0)
+    shortest = min(Lattice(calculator.cell).get_lll_reduced_lattice().abc)
+    assert shortest >= 6.0, "the cell vectors are 6 A long, their difference 3.1 A"
 
 
 def test_nothing_to_refine():

@@ -25,11 +25,17 @@ def test_published_values_are_those_of_the_catalogue(crystal):
 def test_hosts_of_guests_are_there_and_contradictions_are_marked():
     formulas = {crystal.formula for crystal in load_published()}
     assert all(crystal.host in formulas for crystal in load_published() if crystal.host)
-    k2cuh6 = published_crystal("H6CuK2")
+    k2cuh6 = published_crystal("H6CuK2", 225)
     assert [(value.value, value.where) for value in k2cuh6.of("tc_k")] == [(16, "Table I"), (18, "text")]
     assert any("16 K" in words and "18 K" in words for words in k2cuh6.contradictions)
     assert k2cuh6.of("lambda_") == ()
-    assert published_crystal("MgB2") is None
+    assert published_crystal("MgB2", 191) is None
+
+
+def test_another_polymorph_is_not_the_published_crystal():
+    assert published_crystal("K2GaCuH6", 225).of("tc_k")[0].value == 68
+    for unlike in (139, None):
+        assert published_crystal("K2GaCuH6", unlike) is None
 
 
 def test_every_potential_was_measured_on_both_families():

@@ -13,7 +13,7 @@ from invdesflow.intercalation import known_crystals
 from invdesflow.intercalation.documents import IntercalationStudyDocument, Pair
 from invdesflow.intercalation.gamma_modes import GammaModes
 from invdesflow.intercalation.study import StudySettings
-from invdesflow.intercalation.study_jobs import StudyMaker, build_studies, refresh_study
+from invdesflow.intercalation.study_jobs import StudyMaker, build_studies, refresh_studies_of, refresh_study
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.screening.documents import ScreeningDocument
 from invdesflow.screening.phonon_documents import PhononDocument
@@ -210,6 +210,54 @@ def test_crystals_that_were_not_relaxed_are_counted(database, stored, springs):
     assert (output.record.entered, output.record.passed, len(output.study_ids)) == (3, 1, 1)
     with pytest.raises(IntercalationError, match="was not relaxed"):
         list(build_studies(database, [orphan], *stored))
+
+
+def forget(database, model, identifier):
+    database.raw[model.collection].delete_one({model.key: identifier})
+
+
+def test_a_guest_whose_relaxation_is_gone_stays_as_it_was(database, stored, springs):
+    first = database.collection(IntercalationStudyDocument).get(run([PAIR], stored).study_ids[0])
+    forget(database, RelaxationDocument, stored[0][GUEST])
+    refresh_studies_of(database, [HOST])
+    again = database.collection(IntercalationStudyDocument).get(first.study_id)
+    assert again.pairs == first.pairs
+    (warning,) = again.warnings
+    assert warning == f"K2GaCuH6 is shown as an earlier look compared it: {GUEST} was not relaxed."
+
+
+def test_a_study_whose_host_is_gone_does_not_end_a_verification(database, stored, springs):
+    first = database.collection(IntercalationStudyDocument).get(run([PAIR], stored).study_ids[0])
+    forget(database, RelaxationDocument, stored[0][HOST])
+    for _ in range(2):
+        refresh_studies_of(database, [GUEST])
+    again = database.collection(IntercalationStudyDocument).get(first.study_id)
+    assert again.pairs == first.pairs
+    assert again.warnings == [f"These are numbers of an earlier look: The host {HOST} was not relaxed."]
+
+
+def test_a_host_that_cannot_be_compared_is_counted_among_others(database, stored, springs):
+    other = "cand-00000000000000ff"
+    lost = PAIR.model_copy(update={"host_id": other})
+    relaxations = stored[0] | {other: "rlx-0000000000000000"}
+    output = run([lost, PAIR], (relaxations, stored[1]))
+    assert output.record.rejected == {f"The host {other} was not relaxed.": 1}
+    assert (output.record.passed, len(output.study_ids)) == (1, 1)
+    with pytest.raises(IntercalationError, match="was not relaxed"):
+        run([lost], (relaxations, stored[1]))
+
+
+def test_arrays_that_are_gone_are_missing_values(database, stored, springs):
+    calculate(database, HOST)
+    document, _ = calculation(GUEST, 1.8, 68.0)  # whose blob nobody stored
+    database.collection(ElectronPhononDocument).upsert([document])
+    first = database.collection(IntercalationStudyDocument).get(run([PAIR], stored).study_ids[0])
+    (pair,) = first.pairs
+    assert pair.tc_k.difference == pytest.approx(52.0)
+    assert "holds no blob" in pair.coupling.split_reason
+    database.collection(IntercalationStudyDocument).upsert([first.model_copy(update={"arrays": "1" * 64})])
+    again = refresh_study(database, database.collection(IntercalationStudyDocument).get(first.study_id))
+    assert again.pairs[0].phonons == pair.phonons, "phonons at Gamma were computed again"
 
 
 def test_maker_describes_itself_in_plain_json():

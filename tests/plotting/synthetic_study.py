@@ -211,7 +211,7 @@ def study(host, pairs, **changes):
 
 def studies():
     (host, its), (guest, others) = calculations().values()
-    coupled = compare_coupling(host, guest, (its, others), 1)
+    coupled = compare_coupling(host, guest, (its, others), ["Ga"])
     return [
         study(
             "K2CuH6",

@@ -11,6 +11,7 @@ from invdesflow.cli.output import JsonFlag, print_json, print_table, say
 from invdesflow.cli.report import ReportOption, write_report
 
 if TYPE_CHECKING:
+    from invdesflow.campaigns.recipes import Recipe
     from invdesflow.database.database import Database
     from invdesflow.database.stages import StageRecord
 
@@ -61,19 +62,24 @@ def discover(
 
 def submit(recipe: RecipeArgument, json: JsonFlag = False) -> None:
     """Put a campaign's unfinished round, or its next one, on the FireWorks launchpad of the same database."""
-    from invdesflow.campaigns.fireworks import launch_command, submit_campaign
     from invdesflow.campaigns.recipes import read_recipe
+
+    submit_recipe(read_recipe(recipe), json)
+
+
+def submit_recipe(recipe: "Recipe", json: bool) -> None:
+    """Put the unfinished round of a recipe, or its next one, on the launchpad; print what is there now."""
+    from invdesflow.campaigns.fireworks import launch_command, submit_campaign
     from invdesflow.database import Database
 
-    parsed = read_recipe(recipe)
     with Database() as database:
-        submission = submit_campaign(database, parsed)
+        submission = submit_campaign(database, recipe)
         command = launch_command(database)
     if json:
         print_json([submission._asdict()])
         return
     verb = "is on the launchpad already" if submission.already_there else "is on the launchpad"
-    say(f"Round {submission.campaign_round} of campaign {parsed.campaign} {verb}, fireworks {submission.firework_ids}.")
+    say(f"Round {submission.campaign_round} of campaign {recipe.campaign} {verb}, fireworks {submission.firework_ids}.")
     say(f"Run it with: {command}")
 
 

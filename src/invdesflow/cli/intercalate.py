@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from invdesflow.cli.campaign import submit_recipe
 from invdesflow.cli.output import JsonFlag, print_json, print_table, say
 from invdesflow.cli.pairs import pairs_of, settings_of
 from invdesflow.cli.report import ReportOption
@@ -77,15 +78,7 @@ def intercalate(
     json: JsonFlag = False,
 ) -> None:
     """Put guest atoms into the voids of hosts: volume, energy, phonons and Tc before and after; then the report."""
-    from invdesflow.campaigns.local import run_campaign
     from invdesflow.campaigns.recipes import Recipe, checked_maker
-    from invdesflow.campaigns.study_report import (
-        account_of_guests,
-        default_report,
-        studies_of,
-        write_study_report,
-    )
-    from invdesflow.database import Database
     from invdesflow.errors import ConfigurationError
 
     if not hosts and prototype is None:
@@ -108,21 +101,30 @@ def intercalate(
             "relax": {"potential": potential, "model": model, "settings": {"pressure_gpa": pressure}},
             "phonons": {"potential": potential, "model": model, "most": None},
         },
-        "verify": None,
-        "most": verified,
-    }
-    if verify:
-        parameters["verify"] = {
+        "verify": {
             "protocol": protocol,
             "family": family,
             "pressure_gpa": pressure,
             "overrides": settings_of(setting or []),
         }
+        if verify
+        else None,
+        "most": verified,
+    }
     name = campaign or campaign_name(hosts, prototype, parameters)
     recipe = Recipe(name, checked_maker("IntercalationCampaignMaker", parameters))
     if submit:
-        _submit(recipe)
-        return
+        submit_recipe(recipe, json)
+    else:
+        _run(recipe, report_path, json)
+
+
+def _run(recipe: "Recipe", report_path: Path | None, json: bool) -> None:
+    """Run the unfinished round of a recipe here, or its next one; print its studies and write the report."""
+    from invdesflow.campaigns.local import run_campaign
+    from invdesflow.campaigns.study_report import account_of_guests, default_report, studies_of, write_study_report
+    from invdesflow.database import Database
+
     with Database() as database:
         number = run_campaign(database, recipe)
         studies = studies_of(database, recipe.campaign, number)
@@ -163,17 +165,6 @@ def campaign_name(hosts: list[str] | None, prototype: str | None, parameters: "M
     names = [Path(host).stem for host in hosts or []] + ([prototype] if prototype else [])
     kept = re.sub(r"[^A-Za-z0-9._-]", "-", "-".join(names))
     return f"intercalation-{kept}"[:55] + content_hash("", parameters)[:9]
-
-
-def _submit(recipe: "Recipe") -> None:
-    from invdesflow.campaigns.fireworks import launch_command, submit_campaign
-    from invdesflow.database import Database
-
-    with Database() as database:
-        submission = submit_campaign(database, recipe)
-        command = launch_command(database)
-    say(f"Round {submission.campaign_round} of {recipe.campaign} is on the launchpad: {submission.firework_ids}.")
-    say(f"Run it with: {command}")
 
 
 def _rows(study: "IntercalationStudyDocument") -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ class Refusal(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    host_id: str = Field(description="candidate_id of the host")
+    host_id: str = Field(description="candidate_id of the host; how it was asked for where it is none")
     guests: list[str] = Field(description="elements; none where the host itself is refused")
     sites: list[str] = Field(description="Wyckoff positions that they were to take")
     rejection: Rejection

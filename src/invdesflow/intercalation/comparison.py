@@ -57,7 +57,7 @@ def compare_structures(
     bonds, reason = _bonds(before, after, guest_elements)
     return StructureChange(
         volume_a3=Compared.of(before.volume, after.volume / n_cells),
-        lattice_constant_a=_lattice_constants(before, after),
+        lattice_constant_a=_lattice_constants(before, after, n_cells),
         bonds=bonds,
         bonds_reason=reason,
     )
@@ -170,12 +170,14 @@ def _formation_energy(relaxation: RelaxationDocument, references: Mapping[str, f
     return float((relaxation.enthalpy_ev or 0.0) - elements) / relaxation.nsites
 
 
-def _lattice_constants(host: Structure, guest: Structure) -> Compared:
+def _lattice_constants(host: Structure, guest: Structure, n_cells: int) -> Compared:
+    """Compare the edges of the host's conventional cell: that with guests may hold several, when they are ordered."""
     try:
         numbers = space_group(host)[0], space_group(guest)[0]
         if min(numbers) < _FIRST_CUBIC:
             return Compared.missing("not both are cubic")
-        return Compared.of(conventional(host).lattice.a, conventional(guest).lattice.a)
+        edge = conventional(host).lattice.a
+        return Compared.of(edge, edge * (guest.volume / (n_cells * host.volume)) ** (1 / 3))
     except StructureError as error:
         return Compared.missing(error.problem)
 

@@ -1,6 +1,6 @@
 """What guests change in the electron-phonon coupling and in Tc."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from invdesflow.intercalation.coupling_windows import (
 )
 from invdesflow.intercalation.documents import Compared, CouplingChange, TcChange
 from invdesflow.intercalation.equal_settings import require_equal_calculations
+from invdesflow.intercalation.reasons import value_or_reason
+from invdesflow.intercalation.site_mapping import host_cells
 
 __all__ = ["bands_at_fermi", "comparable_calculations", "compare_coupling", "split_lambda"]
 
@@ -29,7 +31,7 @@ def compare_coupling(
     host: ElectronPhononDocument,
     guest: ElectronPhononDocument,
     arrays: tuple[Arrays, Arrays],
-    n_cells: int,
+    guest_elements: Collection[str],
     boundaries_mev: Sequence[float] | None = None,
 ) -> CouplingChange:
     """Compare two electron-phonon calculations, at any status.
@@ -40,8 +42,8 @@ def compare_coupling(
         The calculations.
     arrays
         Arrays of both (`invdesflow.epw.result_arrays`); empty where one has none.
-    n_cells
-        Cells of the host in the cell with guests.
+    guest_elements
+        Elements that were put in.
     boundaries_mev
         Where to part the phonons; by default in the gaps of their density of states, in each crystal its own.
 
@@ -54,7 +56,7 @@ def compare_coupling(
     reason = "; ".join(
         f"{one.reduced_formula}: {one.reason or one.status}" for one in (host, guest) if _unfinished(one)
     )
-    dos = guest.dos_per_ev
+    n_cells, uncounted = value_or_reason(lambda: _cells(host, guest, guest_elements))
     changes = _critical_temperatures(host, guest)
     windows, atoms, problem = _splits((host, guest), arrays, boundaries_mev)
     return CouplingChange(
@@ -63,8 +65,8 @@ def compare_coupling(
         guest_status=guest.status,
         lambda_=Compared.of(host.lambda_, guest.lambda_, reason),
         omega_log_mev=Compared.of(host.omega_log_mev, guest.omega_log_mev, reason),
-        dos_per_ev=Compared.of(host.dos_per_ev, None if dos is None else dos / n_cells, reason),
-        bands_at_fermi=Compared.of(bands_at_fermi(arrays[0]), bands_at_fermi(arrays[1]), reason or "no bands"),
+        dos_per_ev=_densities((host, guest), n_cells, reason or uncounted),
+        bands_at_fermi=_bands(arrays, n_cells, reason or uncounted),
         tc=changes,
         tc_reason="" if changes else reason or "no method in common",
         host_windows=windows[0],
@@ -131,6 +133,8 @@ def split_lambda(
     ------
     IntercalationError
         If it has no alpha2F or no projected density of states, or they do not fit each other.
+    SpectrumError
+        If the alpha2F is none.
     """
     if document.relaxed_structure is None or not {"alpha2f", "phonon_dos_by_atom"} <= set(arrays):
         raise IntercalationError(f"{document.reduced_formula} has no alpha2F with the phonons of its atoms.")
@@ -145,15 +149,39 @@ def split_lambda(
     )
 
 
+def _cells(host: ElectronPhononDocument, guest: ElectronPhononDocument, guest_elements: Collection[str]) -> int:
+    """Count the calculated cells of the host in that with guests."""
+    if host.relaxed_structure is None or guest.relaxed_structure is None:
+        raise IntercalationError("not both cells were relaxed")
+    return host_cells(host.relaxed_structure, guest.relaxed_structure, guest_elements)
+
+
+def _densities(
+    documents: tuple[ElectronPhononDocument, ElectronPhononDocument], n_cells: int | None, reason: str
+) -> Compared:
+    before, after = (one.dos_per_ev for one in documents)
+    return Compared.of(before, None if after is None or n_cells is None else after / n_cells, reason)
+
+
+def _bands(arrays: tuple[Arrays, Arrays], n_cells: int | None, reason: str) -> Compared:
+    """Compare the bands at E_F; those of several cells are folded into one zone, and not comparable."""
+    before, after = (bands_at_fermi(its) for its in arrays)
+    if n_cells != 1:
+        folded = f"the bands of {n_cells} cells of the host are folded into one zone"
+        return Compared.of(before, None, reason if n_cells is None else folded)
+    return Compared.of(before, after, reason or "no bands")
+
+
 def _splits(
     documents: tuple[ElectronPhononDocument, ElectronPhononDocument],
     arrays: tuple[Arrays, Arrays],
     boundaries_mev: Sequence[float] | None,
 ) -> tuple[list[list[CouplingWindow]], list[list[AtomCoupling]], str]:
-    try:
-        parts = [split_lambda(one, its, boundaries_mev) for one, its in zip(documents, arrays, strict=True)]
-    except IntercalationError as error:
-        return [[], []], [[], []], error.problem
+    parts, problem = value_or_reason(
+        lambda: [split_lambda(one, its, boundaries_mev) for one, its in zip(documents, arrays, strict=True)]
+    )
+    if parts is None:
+        return [[], []], [[], []], problem
     return [windows for windows, _ in parts], [atoms for _, atoms in parts], ""
 
 

@@ -101,7 +101,7 @@ class StructureChange(BaseModel):
     model_config = _CONFIG
 
     volume_a3: Compared = Field(description="volume for each primitive cell of the host (A^3)")
-    lattice_constant_a: Compared = Field(description="of the conventional cells, where both are cubic (A)")
+    lattice_constant_a: Compared = Field(description="of the host's conventional cell, where both are cubic (A)")
     bonds: list[BondChange] = Field(description="the shortest ones of the host first")
     bonds_reason: str = Field(description="why there are none; empty where there are")
 
@@ -215,7 +215,7 @@ class CouplingChange(BaseModel):
     lambda_: Compared
     omega_log_mev: Compared
     dos_per_ev: Compared = Field(description="N(E_F) for each cell of the host, both spins (1/eV)")
-    bands_at_fermi: Compared = Field(description="bands that cross the Fermi level along the path")
+    bands_at_fermi: Compared = Field(description="bands that cross the Fermi level along the path, of one host cell")
     tc: list[TcChange] = Field(description="by every method that both have")
     tc_reason: str = Field(description="why there is none; empty where there are")
     host_windows: list[CouplingWindow] = Field(description="lambda between the gaps of the phonons")

@@ -40,14 +40,23 @@ class SiteFilling:
         Element -> share of the sites; what is missing to one stays empty.
     energy_ev
         Energy of one guest in such a void above that in the best one (eV); None where voids were not ranked by it.
+    energies_converged
+        Whether the atoms came to rest around the guest in all voids that were ranked.
     """
 
     void: Void
     guests: Mapping[str, Fraction]
     energy_ev: float | None = None
+    energies_converged: bool = True
 
     @classmethod
-    def of(cls, void: Void, guests: Mapping[str, float | Fraction], energy_ev: float | None = None) -> "SiteFilling":
+    def of(
+        cls,
+        void: Void,
+        guests: Mapping[str, float | Fraction],
+        energy_ev: float | None = None,
+        energies_converged: bool = True,
+    ) -> "SiteFilling":
         """Make a filling from shares as people write them; 0.333 is a third.
 
         Raises
@@ -62,7 +71,7 @@ class SiteFilling:
                 f"The voids {void.wyckoff} cannot be filled with {_told(guests)}.",
                 f"Give shares above 0 that are fractions with a denominator up to {LARGEST_DENOMINATOR}, 1 in total.",
             )
-        return cls(void, shares, energy_ev)
+        return cls(void, shares, energy_ev, energies_converged)
 
     @property
     def share(self) -> Fraction:
@@ -95,6 +104,8 @@ class FilledCrystal:
         Cells of the host in the cell.
     site_energies_ev
         Site -> `SiteFilling.energy_ev`, where voids were ranked by it.
+    energies_converged
+        As `SiteFilling.energies_converged` of all its sites.
     """
 
     structure: Structure
@@ -103,6 +114,7 @@ class FilledCrystal:
     filling: float
     n_cells: int
     site_energies_ev: dict[str, float]
+    energies_converged: bool
 
 
 def fill(
@@ -195,4 +207,5 @@ def _filled(
         filling=len(taken) / len(colouring),
         n_cells=1 + len(cell.translations),
         site_energies_ev={f.void.wyckoff: f.energy_ev for f in fillings if f.energy_ev is not None},
+        energies_converged=all(filling.energies_converged for filling in fillings),
     )

@@ -1,8 +1,8 @@
 """The crystals that guests are put into: by name, by prototype and lists of elements, or by a query."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -11,14 +11,15 @@ from pymatgen.core import Element, Structure
 
 from invdesflow.crystals.symmetry import primitive
 from invdesflow.database import Database
-from invdesflow.errors import ConfigurationError
+from invdesflow.errors import ConfigurationError, InvDesFlowError, StructureError
+from invdesflow.generation.documents import CandidateDocument
 from invdesflow.generation.similarity import dissimilarity
 from invdesflow.generation.substitution import substitute
 from invdesflow.relaxation.named_crystals import find_crystal
 from invdesflow.superconductors.catalogue import Entry, load_entries, make_document
 from invdesflow.superconductors.prototypes import load_prototypes
 
-__all__ = ["ALIASES", "Host", "HostSettings", "find_host", "find_hosts", "prototype_hosts"]
+__all__ = ["ALIASES", "Host", "HostSettings", "LostHost", "find_host", "find_hosts", "prototype_hosts"]
 
 ALIASES = {"A2BH6": "K2PtCl6", "216": "K2PtCl6"}
 """Names of the literature -> prototype. "216-type" counts the atoms of A2BH6; its space group is Fm-3m (225)."""
@@ -61,25 +62,49 @@ class Host:
     replacements: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_hosts(database: Database, settings: HostSettings) -> Iterator[Host]:
-    """Yield the hosts, each when it is asked for.
+@dataclass(frozen=True, eq=False)
+class LostHost:
+    """A host that was asked for and is none.
+
+    Attributes
+    ----------
+    name
+        How it was asked for.
+    error
+        Why it is none: the name stands for nothing or for several crystals, or its crystal is disordered or damaged.
+    """
+
+    name: str
+    error: InvDesFlowError
+
+
+def find_hosts(database: Database, settings: HostSettings) -> Iterator[Host | LostHost]:
+    """Yield the hosts, each when it is asked for, and in their place those that cannot be had.
 
     Raises
     ------
     ConfigurationError
-        If there are none, a name stands for nothing or for several crystals, or prototype, elements or query are wrong.
-    StructureError
-        If a crystal is disordered or damaged.
+        If none is asked for, or prototype, elements or query are wrong.
     """
     if not (settings.names or settings.prototype or settings.query is not None):
         raise ConfigurationError("There is no host.", "Name a host, a prototype or a query.")
     for name in settings.names:
-        yield find_host(database, name)
+        yield _host_or_error(name, partial(find_host, database, name))
     if settings.prototype is not None:
-        yield from prototype_hosts(settings.prototype, settings.elements)
+        entries = _catalogued(ALIASES.get(settings.prototype, settings.prototype))
+        for chosen in _combinations(settings.prototype, settings.elements, entries):
+            name = f"{settings.prototype} of {', '.join(chosen.values())}"
+            yield _host_or_error(name, partial(_prototype_host, chosen, entries))
     if settings.query is not None:
         for row in database.candidates(**settings.query):
-            yield find_host(database, row.candidate_id)
+            yield _host_or_error(row.candidate_id, partial(find_host, database, row.candidate_id))
+
+
+def _host_or_error(name: str, find: Callable[[], Host]) -> Host | LostHost:
+    try:
+        return find()
+    except (ConfigurationError, StructureError) as error:
+        return LostHost(name, error)
 
 
 def find_host(database: Database, name: str) -> Host:
@@ -90,8 +115,8 @@ def find_host(database: Database, name: str) -> Host:
     database
         The database.
     name
-        As of `invdesflow.relaxation.named_crystals.find_crystal`. A candidate is taken as it was relaxed, or as it was
-        proposed.
+        As of `invdesflow.relaxation.named_crystals.find_crystal`. A candidate is taken as it was proposed, relaxed or
+        not: a relaxation that came in between would make other crystals of the same host and guests.
 
     Raises
     ------
@@ -102,7 +127,9 @@ def find_host(database: Database, name: str) -> Host:
     """
     found = find_crystal(database, name)
     parents = () if found.superconductor_id is None else (found.superconductor_id,)
-    return Host(name, primitive(found.structure), found.candidate_id, parents)
+    candidate = found.candidate_id and database.collection(CandidateDocument).get(found.candidate_id)
+    structure = candidate.structure if candidate else found.structure
+    return Host(name, primitive(structure), found.candidate_id, parents)
 
 
 def prototype_hosts(prototype: str, elements: Mapping[str, Sequence[str]]) -> Iterator[Host]:
@@ -123,8 +150,18 @@ def prototype_hosts(prototype: str, elements: Mapping[str, Sequence[str]]) -> It
     ------
     ConfigurationError
         If the prototype is unknown, no crystal of it is in the catalogue, or the elements do not suit its roles.
+    StructureError
+        If no usual volume is known for an element.
     """
     entries = _catalogued(ALIASES.get(prototype, prototype))
+    for chosen in _combinations(prototype, elements, entries):
+        yield _prototype_host(chosen, entries)
+
+
+def _combinations(
+    prototype: str, elements: Mapping[str, Sequence[str]], entries: Sequence[Entry]
+) -> Iterator[dict[str, str]]:
+    """Yield role -> element for every choice of elements."""
     roles = sorted(entries[0].elements)
     unknown = sorted(set(elements) - set(roles))
     if unknown:
@@ -132,7 +169,7 @@ def prototype_hosts(prototype: str, elements: Mapping[str, Sequence[str]]) -> It
     choices = [_choice(prototype, role, elements.get(role), entries) for role in roles]
     for combination in product(*choices):
         if len(set(combination)) == len(roles):
-            yield _prototype_host(dict(zip(roles, combination, strict=True)), entries)
+            yield dict(zip(roles, combination, strict=True))
 
 
 @cache

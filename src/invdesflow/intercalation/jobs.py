@@ -14,7 +14,7 @@ from invdesflow.intercalation.account import Account, IntercalateOutput
 from invdesflow.intercalation.documents import Pair
 from invdesflow.intercalation.fillings import FilledCrystal, OrderingSettings, SiteFilling, fill
 from invdesflow.intercalation.guests import GuestSettings, GuestVerdict, judge_guests, require_room
-from invdesflow.intercalation.hosts import Host, HostSettings, find_hosts
+from invdesflow.intercalation.hosts import Host, HostSettings, LostHost, find_hosts
 from invdesflow.intercalation.refinement import EnergyRanking, RefineSettings
 from invdesflow.intercalation.storing import CandidateStore, Stored
 from invdesflow.intercalation.voids import Void, VoidSettings, find_voids
@@ -23,7 +23,7 @@ from invdesflow.progress import track
 
 __all__ = ["IntercalateMaker"]
 
-_ROOM, _ORDERINGS, _ENERGY = "room", "orderings", "void energy"
+_HOST, _ROOM, _ORDERINGS, _ENERGY = "host", "room", "orderings", "void energy"
 
 
 class _Round(NamedTuple):
@@ -90,11 +90,11 @@ class IntercalateMaker(SettingsMaker):
         CampaignError
             If the settings leave nothing to do.
         ConfigurationError
-            If a host cannot be found, or a guest is no element.
+            If no host was asked for, the only one cannot be found, or a guest is no element.
         IntercalationError
             If no guest fits into any host; what was refused is stored before.
         StructureError
-            If a host is disordered or damaged.
+            If the only host is disordered or damaged.
         """
         none = not self.fillings and (self.guests == [] or not self.fractions)
         if none or self.n_voids < 1 or (self.most is not None and self.most < 1):
@@ -112,9 +112,12 @@ class IntercalateMaker(SettingsMaker):
             raise account.nothing()
         return account.output(self.name, found, self.most)
 
-    def _pairs(self, host: Host, work: _Round) -> Iterator[Pair]:
+    def _pairs(self, host: Host | LostHost, work: _Round) -> Iterator[Pair]:
         """Yield what can be made of one host, stored; note what cannot."""
         store, account, _ = work
+        if isinstance(host, LostHost):
+            account.fail(host.name, [], [], _HOST, host.error)
+            return
         stored = account.host(store.host(host))
         if stored.rejections or stored.candidate_id in account.host_ids:
             return
@@ -161,21 +164,26 @@ class IntercalateMaker(SettingsMaker):
             fitting.sort(key=lambda one: abs(one[1].fit - 1))
         for guest in dict.fromkeys(verdict.guest for _, verdict in fitting):
             own = [void for void, verdict in fitting if verdict.guest == guest]
-            for void, energy in self._ranked(host, own, guest, stored, work)[: self.n_voids]:
+            ranked, at_rest = self._ranked(host, own, guest, stored, work)
+            for void, energy in ranked[: self.n_voids]:
                 for fraction in self.fractions:
-                    yield [SiteFilling.of(void, {guest: fraction}, energy)]
+                    yield [SiteFilling.of(void, {guest: fraction}, energy, at_rest)]
 
     def _ranked(
         self, host: Host, voids: Sequence[Void], guest: str, stored: Stored, work: _Round
-    ) -> list[tuple[Void, float | None]]:
-        """Return the voids that a guest fits into, with its energies there if they are ranked by them."""
+    ) -> tuple[list[tuple[Void, float | None]], bool]:
+        """Return the voids that a guest fits into, with its energies there if they are ranked by them.
+
+        The second is whether these energies are all converged.
+        """
         if work.ranking is None or len(voids) == 1:
-            return [(void, None) for void in voids]
+            return [(void, None) for void in voids], True
         try:
-            return [(one.void, one.energy_ev) for one in work.ranking.best(host.structure, voids, guest)]
+            best = work.ranking.best(host.structure, voids, guest)
         except (IntercalationError, PotentialError) as error:
             work.account.fail(stored.candidate_id, [guest], [void.wyckoff for void in voids], _ENERGY, error)
-            return []
+            return [], True
+        return [(one.void, one.energy_ev) for one in best], all(one.converged for one in best)
 
     def _chosen_fillings(
         self, host: Host, voids: Sequence[Void], stored: Stored, account: Account
@@ -215,5 +223,5 @@ def _refused(host: Host, void: Void, verdict: GuestVerdict, stored: Stored, stor
     try:
         crystal = fill(host.structure, [SiteFilling.of(void, {verdict.guest: 1})])[0]
         return store.guest(stored.candidate_id, crystal, verdict.rejection).candidate_id
-    except StructureError:
+    except (IntercalationError, StructureError):
         return None

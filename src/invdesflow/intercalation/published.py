@@ -7,6 +7,9 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Composition
+from pymatgen.symmetry.groups import SpaceGroup
+
+from invdesflow.superconductors.prototypes import load_prototypes
 
 __all__ = ["PublishedCrystal", "PublishedValue", "Quantity", "load_published", "published_crystal"]
 
@@ -59,7 +62,17 @@ def load_published() -> tuple[PublishedCrystal, ...]:
     )
 
 
-def published_crystal(reduced_formula: str) -> PublishedCrystal | None:
-    """Find a crystal by its formula, however it is ordered; none where nothing is known."""
+def published_crystal(reduced_formula: str, space_group_number: int | None) -> PublishedCrystal | None:
+    """Find a crystal by its formula, however it is ordered, and its space group; none where nothing is known.
+
+    Another space group than that of the prototype is another polymorph, of which nothing was published.
+    """
     wanted = Composition(reduced_formula)
-    return next((crystal for crystal in load_published() if Composition(crystal.formula) == wanted), None)
+    for crystal in load_published():
+        prototype = load_prototypes()[crystal.prototype]
+        if (
+            Composition(crystal.formula) == wanted
+            and SpaceGroup(prototype.space_group).int_number == space_group_number
+        ):
+            return crystal
+    return None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from invdesflow.errors import EspressoError, IntercalationError, StructureError
+from invdesflow.errors import InvDesFlowError
 
 __all__ = ["value_or_reason"]
 
@@ -11,8 +11,8 @@ T = TypeVar("T")
 
 
 def value_or_reason(compute: Callable[[], T]) -> tuple[T | None, str]:
-    """Compute a value; where crystals or calculations do not allow it, return the reason instead."""
+    """Compute a value; where crystals, calculations or what is left of them forbid it, return the reason instead."""
     try:
         return compute(), ""
-    except (EspressoError, IntercalationError, StructureError) as error:
+    except InvDesFlowError as error:
         return None, error.problem

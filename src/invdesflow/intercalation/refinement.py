@@ -13,6 +13,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.common import VolumetricData
 from scipy.constants import angstrom, physical_constants
 
+from invdesflow.crystals.supercells import repeats
 from invdesflow.database import Database
 from invdesflow.errors import IntercalationError
 from invdesflow.espresso.parsers.volumetric import PeriodicFunction
@@ -33,16 +34,20 @@ class RefineSettings(BaseModel):
     potential: Kind = Field("CHGNet", description="program of the interatomic potential")
     model: str | None = Field(None, description="its weights; none: those it comes with")
     n_voids: int = Field(4, ge=2, description="voids that are compared, the largest first")
-    min_length_a: float = Field(6.0, gt=0, description="shortest vector of the supercell (A)")
+    min_length_a: float = Field(6.0, gt=0, description="least distance of the guest to its images (A)")
     max_steps: int = Field(50, ge=0, description="steps of the relaxation of the atoms; 0 keeps them in place")
     fmax: float = Field(0.05, gt=0, description="largest force at its end (eV/A)")
 
 
 class VoidEnergy(NamedTuple):
-    """A void and the energy of one guest in it, above that of the best void (eV)."""
+    """A void and the energy of one guest in it, above that of the best void (eV).
+
+    Where the atoms did not come to rest, `converged` is false, and the energy is that of the last step.
+    """
 
     void: Void
     energy_ev: float
+    converged: bool
 
 
 class VoidCharge(NamedTuple):
@@ -114,7 +119,7 @@ def refine_by_energy(
     calculator
         ASE calculator, such as ``load_calculator(find_potential())``.
     min_length_a
-        The supercell's vectors are at least so long, so that the guest is far from its images (A).
+        The guest is at least so far from its images (A).
     max_steps, fmax
         Relaxation of the positions in the fixed cell: most steps, and largest force at its end (eV/A); with no steps
         the host stays as it is. A guest that leaves its void tells of the void that it went to.
@@ -131,23 +136,22 @@ def refine_by_energy(
     """
     if not voids:
         raise IntercalationError("There is no void to be refined.", "Lower min_radius_a.")
-    cells = np.ceil(min_length_a / np.array(structure.lattice.abc) - 1e-9).astype(int)
-    energies = []
+    cells = repeats(structure.lattice.matrix, min_length_a)
+    energies, converged = [], []
     for void in voids:
         crystal = structure.make_supercell(np.diag(cells), in_place=False)
         crystal.append(guest, void.fractional_coords[0] / cells)
         atoms = AseAtomsAdaptor.get_atoms(crystal, msonable=False)
         atoms.calc = calculator
-        if max_steps:
-            FIRE(atoms, logfile=None).run(fmax=fmax, steps=max_steps)
+        converged.append(not max_steps or bool(FIRE(atoms, logfile=None).run(fmax=fmax, steps=max_steps)))
         energies.append(float(atoms.get_potential_energy()))
     if not np.isfinite(energies).all():
         raise IntercalationError(
             f"The energy of {guest} in {structure.composition.reduced_formula} is not finite.", "Use another potential."
         )
     lowest = min(energies)
-    ranked = [VoidEnergy(void, energy - lowest) for void, energy in zip(voids, energies, strict=True)]
-    return sorted(ranked, key=lambda one: one.energy_ev)
+    above = [energy - lowest for energy in energies]
+    return sorted(map(VoidEnergy, voids, above, converged), key=lambda one: one.energy_ev)
 
 
 def refine_by_charge(

@@ -68,6 +68,7 @@ class CandidateStore:
         }
         if crystal.site_energies_ev:
             conditions["site_energies_ev"] = crystal.site_energies_ev
+            conditions["site_energies_converged"] = crystal.energies_converged
         refused = [rejection] if rejection else self._refused(crystal.structure)
         return self._store(crystal.structure, self._origin(conditions, [host_id], {}), refused, None)
 

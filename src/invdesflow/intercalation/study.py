@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -142,8 +143,7 @@ def compare_pair(
     chosen, problem = value_or_reason(lambda: comparable_calculations(host.calculations, guest.calculations))
     coupling, coupling_phonons = CouplingChange.missing(problem), PhononChange.missing(problem, element)
     if chosen is not None:
-        arrays = arrays_of(chosen[0]), arrays_of(chosen[1])
-        coupling = compare_coupling(*chosen, arrays, cells or 1, settings.window_boundaries_mev)
+        coupling = _coupling(chosen, guests, arrays_of, settings)
         coupling_phonons = _calculated_phonons(chosen, guests, element)
     return PairComparison(
         pair=pair,
@@ -186,6 +186,22 @@ def _screenings(host: KnownCrystal, guest: KnownCrystal) -> tuple[ScreeningDocum
 def _stabilities(host: KnownCrystal, guest: KnownCrystal) -> StabilityChange:
     require_equal_relaxations(host.relaxation, guest.relaxation)
     return compare_stabilities(*_screenings(host, guest))
+
+
+def _coupling(
+    calculations: tuple[ElectronPhononDocument, ElectronPhononDocument],
+    guests: tuple[str, ...],
+    arrays_of: Callable[[ElectronPhononDocument], Arrays],
+    settings: StudySettings,
+) -> CouplingChange:
+    """Compare calculations; one whose arrays are gone still has its numbers."""
+    nothing: Arrays = {}
+    (before, lost), (after, also_lost) = (value_or_reason(partial(arrays_of, one)) for one in calculations)
+    change = compare_coupling(
+        *calculations, (before or nothing, after or nothing), guests, settings.window_boundaries_mev
+    )
+    problem = lost or also_lost
+    return change.model_copy(update={"split_reason": problem}) if problem else change
 
 
 def _phonons(host: KnownCrystal, guest: KnownCrystal, guests: tuple[str, ...], element: str) -> PhononChange:

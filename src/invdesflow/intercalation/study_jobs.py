@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from jobflow import job
@@ -14,9 +15,15 @@ from invdesflow.database.arrays import pack_arrays, unpack_arrays
 from invdesflow.database.documents import Provenance
 from invdesflow.database.provenance import current_provenance
 from invdesflow.database.stages import StageRecord, Stopwatch
-from invdesflow.errors import IntercalationError
+from invdesflow.errors import IntercalationError, InvDesFlowError
 from invdesflow.intercalation.comparison import element_references
-from invdesflow.intercalation.documents import CrystalSources, IntercalationStudyDocument, Pair, study_id
+from invdesflow.intercalation.documents import (
+    CrystalSources,
+    IntercalationStudyDocument,
+    Pair,
+    PairComparison,
+    study_id,
+)
 from invdesflow.intercalation.known_crystals import (
     KnownModes,
     arrays_of_calculation,
@@ -25,6 +32,7 @@ from invdesflow.intercalation.known_crystals import (
 )
 from invdesflow.intercalation.mode_matching import network_element
 from invdesflow.intercalation.potential_errors import lattice_warnings
+from invdesflow.intercalation.reasons import value_or_reason
 from invdesflow.intercalation.study import KnownCrystal, StudySettings, compare_pair, ranked
 from invdesflow.makers import SettingsMaker
 from invdesflow.progress import track
@@ -83,8 +91,13 @@ class StudyMaker(SettingsMaker):
             candidate_id -> identifier, as the jobs before return them; hosts are in them, too.
         campaign, campaign_round
             The round, for the provenance.
+
+        Raises
+        ------
+        InvDesFlowError
+            If no host can be compared; one among others that cannot is counted with the reason.
         """
-        watch, stored, passed = Stopwatch(), [], 0
+        watch, stored, passed, errors = Stopwatch(), [], 0, []
         provenance = current_provenance(campaign, campaign_round)
         with Database() as database:
             for host_id, of_host in track(_by_host(pairs).items(), "comparing"):
@@ -95,12 +108,20 @@ class StudyMaker(SettingsMaker):
                     for _ in known:
                         watch.reject(["a host that was not relaxed"])
                     continue
-                (study,) = build_studies(
-                    database, known, relaxation_ids, phonon_ids, settings=self.settings, provenance=provenance
-                )
+                try:
+                    (study,) = build_studies(
+                        database, known, relaxation_ids, phonon_ids, settings=self.settings, provenance=provenance
+                    )
+                except InvDesFlowError as error:
+                    errors.append(error)
+                    for _ in known:
+                        watch.reject([error.problem])
+                    continue
                 database.collection(IntercalationStudyDocument).upsert([study])
                 stored.append(study.study_id)
                 passed += len(known)
+        if errors and not stored:
+            raise errors[0]
         record = watch.record(self.name, entered=len(pairs), passed=passed, note=f"{len(stored)} hosts")
         return StudyOutput(record=record, study_ids=stored)
 
@@ -132,12 +153,13 @@ def build_studies(
     Yields
     ------
     IntercalationStudyDocument
-        One for each host, with the pairs that an earlier look stored.
+        One for each host, with the pairs that an earlier look stored; those of them whose relaxation is gone stay as
+        they were, with a warning.
 
     Raises
     ------
     IntercalationError
-        If a host or a guest was not relaxed.
+        If a host, or a guest that no earlier look compared, was not relaxed.
     """
     for host_id, of_host in _by_host(pairs).items():
         asked = {
@@ -151,14 +173,17 @@ def build_studies(
             raise IntercalationError(f"The host {host_id} was not relaxed.", "Relax it first.")
         name = study_id(host_id, host.potential, host.settings)
         earlier = database.collection(IntercalationStudyDocument).get(name)
-        known_pairs = {} if earlier is None else {one.pair.guest_id: one for one in earlier.pairs}
-        sources = {guest_id: one.guest for guest_id, one in known_pairs.items()} | asked
-        compared = {guest_id: one.pair for guest_id, one in known_pairs.items()} | {
-            pair.guest_id: pair for pair in of_host
-        }
-        modes = KnownModes(host.potential, _stored_arrays(database, earlier))
-        crystals = {one: known_crystal(database, source, modes) for one, source in sources.items()}
-        study = _study(database, host, list(compared.values()), crystals, settings)
+        before = {} if earlier is None else {one.pair.guest_id: one for one in earlier.pairs}
+        sources = {guest_id: one.guest for guest_id, one in before.items()} | asked
+        compared = {guest_id: one.pair for guest_id, one in before.items()} | {pair.guest_id: pair for pair in of_host}
+        stored, _ = value_or_reason(partial(_stored_arrays, database, earlier))
+        modes = KnownModes(host.potential, stored or {})
+        crystals, lost = _crystals(database, sources, modes, before)
+        pairs_known = [pair for guest_id, pair in compared.items() if guest_id in crystals]
+        kept = [before[guest_id] for guest_id in lost]
+        study = _study(
+            database, host_id, pairs_known, crystals, settings=settings, kept=kept, warnings=list(lost.values())
+        )
         arrays = database.blobs.put(pack_arrays(modes.arrays)) if modes.arrays else None
         yield study.model_copy(update={"arrays": arrays, "provenance": provenance or study.provenance})
 
@@ -192,11 +217,20 @@ def refresh_study(
 
 
 def refresh_studies_of(database: Database, candidate_ids: Iterable[str]) -> None:
-    """Compare again every study that has one of these candidates as host or as guest."""
+    """Compare again every study that has one of these candidates as host or as guest.
+
+    One that cannot be compared again stays as it was, with a warning.
+    """
     names = list(candidate_ids)
     concerned = {"$or": [{"host_id": {"$in": names}}, {"pairs.pair.guest_id": {"$in": names}}]}
     for study in list(database.collection(IntercalationStudyDocument).find(concerned)):
-        refresh_study(database, study)
+        try:
+            refresh_study(database, study)
+        except InvDesFlowError as error:
+            warnings = dict.fromkeys([*study.warnings, f"These are numbers of an earlier look: {error.problem}"])
+            database.collection(IntercalationStudyDocument).upsert(
+                [study.model_copy(update={"warnings": list(warnings)})]
+            )
 
 
 def _by_host(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
@@ -207,14 +241,33 @@ def _by_host(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
     return dict(grouped)
 
 
+def _crystals(
+    database: Database, sources: Mapping[str, CrystalSources], modes: KnownModes, earlier: Mapping[str, PairComparison]
+) -> tuple[dict[str, KnownCrystal], dict[str, str]]:
+    """Return what is known of each crystal; for the guests of an earlier look of which nothing is left, a warning."""
+    crystals, lost = {}, {}
+    for name, source in sources.items():
+        try:
+            crystals[name] = known_crystal(database, source, modes)
+        except InvDesFlowError as error:
+            if name not in earlier:
+                raise
+            lost[name] = f"{earlier[name].formula} is shown as an earlier look compared it: {error.problem}"
+    return crystals, lost
+
+
 def _study(
     database: Database,
-    host: RelaxationDocument,
+    host_id: str,
     pairs: list[Pair],
     crystals: Mapping[str, KnownCrystal],
+    *,
     settings: StudySettings,
+    kept: list[PairComparison],
+    warnings: list[str],
 ) -> IntercalationStudyDocument:
-    host_id = pairs[0].host_id
+    """Compare pairs; join those that were compared before and cannot be again, with warnings of that."""
+    host = crystals[host_id].relaxation
     element = settings.network_element or network_element(host.elements)
     symbols = {symbol for crystal in crystals.values() for symbol in crystal.relaxation.elements}
     references = element_references(element_relaxations(database, symbols, host.potential), host)
@@ -239,8 +292,8 @@ def _study(
         pressure_gpa=host.settings.pressure_gpa,
         network_element=element,
         window_boundaries_mev=settings.window_boundaries_mev,
-        pairs=ranked(comparisons),
-        warnings=_warnings(crystals.values(), host.potential.digest),
+        pairs=ranked([*comparisons, *kept]),
+        warnings=[*_warnings(crystals.values(), host.potential.digest), *warnings],
     )
 
 

@@ -128,8 +128,8 @@ class _Card:
 
 def _card(number: int, study: IntercalationStudyDocument, top: int) -> _Card:
     columns = [study.pairs[start : start + _COLUMNS] for start in range(0, len(study.pairs), _COLUMNS)]
-    formulas = [study.host_formula, *(pair.formula for pair in study.pairs)]
-    known = [published_crystal(formula) for formula in formulas]
+    known = [published_crystal(study.host_formula, study.host_space_group_number)]
+    known += [published_crystal(pair.formula, pair.space_group_number) for pair in study.pairs]
     return _Card(
         number,
         study,

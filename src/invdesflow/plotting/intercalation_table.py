@@ -192,15 +192,17 @@ def _published(study: IntercalationStudyDocument, pairs: Sequence[PairComparison
         ("lattice_constant_a", "<i>a</i>", _ANGSTROM),
     ]
     for quantity, name, unit in quantities:
-        values = [_literature(formula, quantity) for formula in (study.host_formula, *(pair.formula for pair in pairs))]
+        crystals = [(study.host_formula, study.host_space_group_number)]
+        crystals += [(pair.formula, pair.space_group_number) for pair in pairs]
+        values = [_literature(*crystal, quantity) for crystal in crystals]
         if any(values):
             cells = tuple(Cell(value) for value in values[1:])
             rows.append(Row(_PUBLISHED, Markup(name), unit, values[0], cells))  # noqa: S704 - our own words
     return rows
 
 
-def _literature(formula: str, quantity: Quantity) -> str:
-    known = published_crystal(formula)
+def _literature(formula: str, space_group_number: int | None, quantity: Quantity) -> str:
+    known = published_crystal(formula, space_group_number)
     return (known and " / ".join(f"{value.value:g}" for value in known.of(quantity))) or ""
 
 

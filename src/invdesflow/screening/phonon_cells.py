@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 from phonopy.phonon.band_structure import get_band_qpoints
 
+from invdesflow.crystals.supercells import repeats
 from invdesflow.errors import StructureError
 
 __all__ = ["PhononCell", "irreducible_wave_vectors"]
@@ -80,8 +81,8 @@ class PhononCell:
             of A are those of the primitive cell.
         """
         to_conventional = np.rint(self.conventional @ np.linalg.inv(self.primitive.cell[:])).astype(np.int64)
-        of_conventional = np.diag(_repeats(self.conventional, min_length)) @ to_conventional
-        of_primitive = _repeats(self.primitive.cell[:], min_length).max() * np.eye(3, dtype=np.int64)
+        of_conventional = np.diag(repeats(self.conventional, min_length)) @ to_conventional
+        of_primitive = repeats(self.primitive.cell[:], min_length).max() * np.eye(3, dtype=np.int64)
         smaller = min(of_conventional, of_primitive, key=lambda matrix: abs(np.linalg.det(matrix)))
         return np.asarray(smaller.T, dtype=np.int64)
 
@@ -110,9 +111,3 @@ def irreducible_wave_vectors(supercell_matrix: NDArray[np.int64], rotations: NDA
     first_of_star = [min(map(tuple, star)) for star in stars]
     _, chosen = np.unique(first_of_star, axis=0, return_index=True)
     return np.asarray(points[chosen])
-
-
-def _repeats(cell: NDArray[np.float64], min_length: float) -> NDArray[np.int64]:
-    spacings = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
-    # A spacing that is the length but for rounding is long enough.
-    return np.asarray(np.ceil(min_length / spacings - 1e-6), dtype=np.int64)
