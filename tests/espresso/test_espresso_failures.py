@@ -72,6 +72,11 @@ def test_success_needs_evidence(folder):
         ("munmap_chunk(): invalid pointer", 134, "crashed"),
         ("", 137, "killed"),
         ("     Error in routine createkmap (1):\n     q-vec not commensurate", 1, "meshes_not_commensurate"),
+        (
+            "     Error in routine epw_setup (1):\n     coarse k-mesh needs to be strictly positive in 1st BZ",
+            1,
+            "meshes_not_commensurate",
+        ),
         ("     Error in routine epw_readin (1):\n     El-ph and spin not implemented", 1, "spin_polarised"),
         ("     Error in routine mem_size_eliashberg (1):\n Size of required memory exceeds max_memlt", 1, None),
         ("     Error in routine nobody_knows (1):\n     something", 1, "stopped_with_error"),

@@ -14,7 +14,7 @@ from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import EspressoError, InvDesFlowError, SpectrumError
 from invdesflow.espresso.calculation import Calculation, pseudopotential_references
 from invdesflow.espresso.documents import EspressoTaskDocument
-from invdesflow.espresso.meshes import primitive_for_espresso
+from invdesflow.espresso.meshes import explicit_k_points, primitive_for_espresso
 from invdesflow.espresso.outputs import PwOutput
 from invdesflow.espresso.ph_jobs import PhMaker, QPointsMaker
 from invdesflow.espresso.pseudopotentials import find_pseudopotentials
@@ -400,6 +400,20 @@ def test_pw_finds_density_and_bands_without_touching_the_density(workplace: Path
     assert read_pw(nscf.task_id).eigenvalues_ev.shape == (3, 7)  # not reduced by symmetry
     assert digests(task_path(static.task_id)) == before
     assert density_of(calculation).task_id == static.task_id
+
+
+@needs_pw
+def test_a_list_of_k_points_stays_whole_in_a_crystal_of_less_symmetry_than_its_lattice(
+    workplace: Path, calculation: Calculation
+) -> None:
+    layers = [[1 / 3, 2 / 3, 0.27], [2 / 3, 1 / 3, 0.73]]  # P-3m1; 0.25 would be hcp
+    crystal = primitive_for_espresso(Structure(Lattice.hexagonal(2.86, 4.67), ["Al", "Al"], layers))
+    cheap = calculation.protocol.model_copy(update={"k_spacing": 1.3, "ecutwfc_ry": 8.0, "ecutrho_ry": 32.0})
+    coarse = calculation.model_copy(update={"protocol": cheap})
+    static = PwStaticMaker.make.original(PwStaticMaker(coarse), crystal)
+    points = explicit_k_points((3, 3, 3))
+    nscf = PwNscfMaker.make.original(PwNscfMaker(coarse), static, points.tolist(), 8)
+    assert read_pw(nscf.task_id).k_points == pytest.approx(points, abs=1e-6)
 
 
 @needs_pw

@@ -146,7 +146,7 @@ class ElectronPhononMaker(SettingsMaker):
         points = explicit_k_points(Meshes.of(structure, protocol).k_wannier)
         nscf = PwNscfMaker(self.calculation).make(static, points.tolist(), n_bands)
         path = band_path(structure, protocol.path_spacing)
-        bands = PwNscfMaker(self.calculation, "bands", mode="bands").make(static, path.points.tolist(), n_bands)
+        bands = PwNscfMaker(self.calculation, "bands").make(static, path.points.tolist(), n_bands)
         wannier = WannierMaker(self.calculation).make(nscf.output, bands.output, static.fermi_energy_ev)
         coupling = EpwMaker(self.calculation).make(wannier.output, phonons)
         rest = self.after_coupling(static, phonons, coupling.output)

@@ -220,7 +220,12 @@ FAILURES: tuple[FailureKind, ...] = (
         "meshes_not_commensurate",
         _EPW,
         "The mesh of k-points is not a multiple of the mesh of q-points, or not the mesh of the bands.",
-        signs=("q-vec not commensurate", "to be multiple of nqf1,nqf2,nqf3", "nscf run inconsistent with epw input"),
+        signs=(
+            "q-vec not commensurate",
+            "to be multiple of nqf1,nqf2,nqf3",
+            "nscf run inconsistent with epw input",
+            "coarse k-mesh needs to be strictly positive",
+        ),
     ),
     FailureKind(
         504,

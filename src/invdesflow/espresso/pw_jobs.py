@@ -160,35 +160,45 @@ class PwNscfMaker(SettingsMaker):
         Accuracy, pseudopotentials, pressure.
     name
         Name of the job.
-    mode
-        What pw.x calls it: ``nscf`` for a uniform list of k-points, ``bands`` for a path.
     """
 
     calculation: Calculation
     name: str = "nscf"
-    mode: str = "nscf"
 
     @job
     def make(self, static: PwOutput, k_points: list[list[float]], n_bands: int) -> PwOutput:
-        """Run pw.x on a list of k-points.
+        """Run pw.x on a list of k-points, a uniform one or a path.
 
         Parameters
         ----------
         static
             The run whose density is taken.
         k_points
-            Crystal coordinates. The list is never reduced by symmetry.
+            Crystal coordinates. The list is kept as it is.
         n_bands
             Bands to find.
 
         Raises
         ------
         EspressoError
-            If it failed.
-        """
-        return self.run(static, explicit_k_points_card(k_points), {"nbnd": n_bands})
+            If it failed, or pw.x took other points.
 
-    def run(self, static: PwOutput, k_points_card: str, system: Mapping[str, Any]) -> PwOutput:
+        Notes
+        -----
+        pw.x calls it ``bands``. What it calls ``nscf`` adds points to the list where the crystal has less symmetry than
+        its lattice, and epw.x wants a uniform mesh and nothing else.
+        """
+        output = self.run(static, explicit_k_points_card(k_points), {"nbnd": n_bands}, mode="bands")
+        found = len(read_pw(output.task_id).k_points)
+        if found != len(k_points):
+            raise failed(
+                self.calculation,
+                f"pw.x found bands at {found} k-points instead of the {len(k_points)} that were asked for.",
+                f"Look at {task_path(output.task_id)}.",
+            )
+        return output
+
+    def run(self, static: PwOutput, k_points_card: str, system: Mapping[str, Any], *, mode: str = "nscf") -> PwOutput:
         """Run pw.x within a job.
 
         Parameters
@@ -199,13 +209,15 @@ class PwNscfMaker(SettingsMaker):
             The card ``K_POINTS``.
         system
             What the namelist has beside that of all runs.
+        mode
+            What pw.x calls it: ``nscf`` finds a Fermi level too, ``bands`` keeps the list of k-points.
 
         Raises
         ------
         EspressoError
             If it failed.
         """
-        groups = pw_groups(self.calculation, self.mode, system=system)
+        groups = pw_groups(self.calculation, mode, system=system)
         density = task_path(static.task_id)
 
         def take_density(path: Path) -> None:
