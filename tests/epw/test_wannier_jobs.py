@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 
 from invdesflow.epw.choices import WannierChoice
@@ -37,6 +38,14 @@ def pw_output(task_id: str) -> PwOutput:
     )
 
 
+def show_bands(monkeypatch: pytest.MonkeyPatch, points: NDArray[np.float64], energies_ev: NDArray[np.float64]) -> None:
+    """Let these be the bands of pw.x."""
+    found = read_pw_xml(DATA / "pw/al_nscf/outputs/out/crystal.save/data-file-schema.xml")
+    values = {name: getattr(found, name) for name in found.__slots__}
+    result = PwResult(**values | {"k_points": points, "eigenvalues_ev": energies_ev})
+    monkeypatch.setattr("invdesflow.epw.wannier_jobs.read_pw", lambda _: result)
+
+
 @pytest.fixture
 def tries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of run folders, one for each choice; the bands of pw.x are those of the recorded functions."""
@@ -48,14 +57,8 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise EspressoError(f"{choice.name} does not work.")
         return choice.name
 
-    def bands(_: str) -> PwResult:
-        found = read_pw_xml(DATA / "pw/al_nscf/outputs/out/crystal.save/data-file-schema.xml")
-        points = np.random.default_rng(0).random((50, 3))
-        energies = read_hamiltonian(RECORDED / "crystal_hr.dat").eigenvalues(points)
-        values = {name: getattr(found, name) for name in found.__slots__}
-        return PwResult(**values | {"k_points": points, "eigenvalues_ev": energies})
-
-    monkeypatch.setattr("invdesflow.epw.wannier_jobs.read_pw", bands)
+    points = np.random.default_rng(0).random((200, 3))
+    show_bands(monkeypatch, points, read_hamiltonian(RECORDED / "crystal_hr.dat").eigenvalues(points))
     monkeypatch.setattr(WannierMaker, "_project", lambda *_: "qe-projections")
     monkeypatch.setattr(
         WannierMaker, "_choices", lambda *_: iter([WannierChoice(name, n_wannier, 0) for name in names])
@@ -129,3 +132,28 @@ def test_no_good_functions_are_an_error_with_all_numbers(tries: list[str]) -> No
     assert "qe-none: qe-none does not work." in caught.value.problem
     assert "meV rms" in caught.value.problem
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("height_ev", "number", "said"),
+    [
+        (1.6, 40, "meV rms, more than 50"),  # bands far above the Fermi level that the functions put on it
+        (0.3, 1, "a band differs by 300.0 meV, more than 250"),  # a short stretch, lost in the rms
+        (0.2, 1, ""),
+    ],
+)
+def test_bands_that_the_functions_pull_to_the_fermi_level_are_seen(
+    tries: list[str], monkeypatch: pytest.MonkeyPatch, height_ev: float, number: int, said: str
+) -> None:
+    tries += ["qe-1", "qe-2"]
+    folder("qe-1")
+    points = np.random.default_rng(0).random((400, 3))
+    energies = read_hamiltonian(RECORDED / "crystal_hr.dat").eigenvalues(points)
+    nearest = np.unravel_index(np.argsort(np.abs(energies - FERMI_EV), axis=None)[:number], energies.shape)
+    energies[nearest] += height_ev
+    show_bands(monkeypatch, points, energies)
+    if said:
+        with pytest.raises(EspressoError, match=said):
+            made()
+    else:
+        assert made().task_id == "qe-1"

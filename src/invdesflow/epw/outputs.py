@@ -18,7 +18,9 @@ class WannierTrial(BaseModel):
 
     choice: str = Field(description="what it started from")
     task_id: str | None = Field(description="none if it failed")
-    rms_mev: float | None = Field(description="deviation from pw.x near the Fermi level; none if it failed")
+    rms_mev: float | None = Field(
+        description="deviation from pw.x where either is near the Fermi level; none if it failed"
+    )
     max_mev: float | None = Field(description="largest such deviation")
     spreads_a2: list[float] | None = Field(description="spread of each function (A^2)")
     problem: str = Field(description="why it was not taken; empty if it was")
