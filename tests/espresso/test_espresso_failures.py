@@ -115,6 +115,17 @@ def test_no_convergence_is_a_result_only_without_a_gap(folder, gap, name):
     assert diagnose("epw.x", folder, 0).name == name
 
 
+@pytest.mark.parametrize(("gap", "name"), [("1.031605E-59", "gap_vanished"), ("1.5E-01", None)])
+def test_a_cycle_that_converged_to_nothing_is_above_tc(folder, gap, name):
+    rows = [f"   {n}   {change}   1.358370E+00  {gap}\n" for n, change in ((8, "2.0E+00"), (9, "9.0E-05"))]
+    converged = "     Convergence was reached in nsiter =      9\n"
+    pade = "        pade    Re[znorm]   Re[delta] [meV]\n        118   1.358328E+00   1.163957E-01\n"
+    with (folder / "epw.out").open("a") as output:
+        output.write(f"        iter      ethr          znormi      deltai [meV]\n{''.join(rows)}{converged}{pade}")
+    failure = diagnose("epw.x", folder, 0)
+    assert (failure and failure.name) == name
+
+
 def test_a_list_of_q_points_is_what_was_asked_for(tmp_path):
     (tmp_path / "ph.out").write_text("     (   3 q-points):\n       N         xq(1)         xq(2)         xq(3)\n")
     (tmp_path / "ph.in").write_text("title\n&inputph\n  start_irr = 0\n  last_irr = 0\n/\n")

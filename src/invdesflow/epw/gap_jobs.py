@@ -59,7 +59,8 @@ class EliashbergMaker(SettingsMaker):
         Returns
         -------
         GapOutput
-            The gap; above Tc, where the equations have no solution but zero, none with the reason.
+            The gap; none with the reason above Tc, where the equations have no solution but zero, and where they did
+            not converge.
 
         Raises
         ------
@@ -98,13 +99,19 @@ class EliashbergMaker(SettingsMaker):
                 task_id=document.task_id,
                 temperature_k=temperature_k,
                 converged=False,
+                vanished=document.failure.name == "gap_vanished",
                 gap_min_mev=None,
                 gap_max_mev=None,
                 gap_mean_mev=None,
                 reason=document.failure.message,
             )
         return GapOutput(
-            task_id=document.task_id, temperature_k=temperature_k, converged=True, reason="", **document.results
+            task_id=document.task_id,
+            temperature_k=temperature_k,
+            converged=True,
+            vanished=False,
+            reason="",
+            **document.results,
         )
 
 

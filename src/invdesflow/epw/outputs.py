@@ -87,8 +87,9 @@ class GapOutput(BaseModel):
     task_id: str
     temperature_k: float
     converged: bool
+    vanished: bool = Field(description="the only solution is zero: it is above Tc")
     gap_min_mev: float | None
     gap_max_mev: float | None
     gap_mean_mev: float | None
     distribution_file: str | None = Field(None, description="in the run folder; none for the isotropic equations")
-    reason: str = Field(description="why there is no gap; empty if there is one")
+    reason: str = Field(description="why there is no gap, or none that is known; empty if there is one")
