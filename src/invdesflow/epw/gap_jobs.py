@@ -14,6 +14,7 @@ from invdesflow.epw.parsers.epw_output import read_epw_output
 from invdesflow.epw.parsers.gap_functions import read_gap_distribution
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.failures import default_output
 from invdesflow.espresso.inputs import PREFIX
 from invdesflow.espresso.meshes import FineMesh
@@ -46,6 +47,7 @@ class EliashbergMaker(SettingsMaker):
     name: str = "Eliashberg"
 
     @job
+    @notes_failure
     def make(self, fine: FineOutput, temperature_k: float) -> GapOutput:
         """Run epw.x on the matrix elements of the finest mesh.
 

@@ -17,7 +17,7 @@ class WannierTrial(BaseModel):
     model_config = _CONFIG
 
     choice: str = Field(description="what it started from")
-    task_id: str | None = Field(description="none if it failed")
+    task_id: str | None = Field(description="none of a failed one that an older version tried")
     rms_mev: float | None = Field(
         description="deviation from pw.x where either is near the Fermi level; none if it failed"
     )

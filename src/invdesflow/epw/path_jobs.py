@@ -16,6 +16,7 @@ from invdesflow.epw.outputs import FineOutput
 from invdesflow.epw.parsers.linewidths import read_mode_lambdas
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.meshes import Meshes, band_path
 from invdesflow.espresso.protocols import Protocol
 from invdesflow.espresso.tasks import Task, Way, perform, task_path
@@ -40,6 +41,7 @@ class PathCouplingMaker(SettingsMaker):
     name: str = "coupling along the path"
 
     @job
+    @notes_failure
     def make(self, fine: FineOutput) -> str:
         """Run epw.x, and return the task_id.
 

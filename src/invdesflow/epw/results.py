@@ -34,6 +34,21 @@ from invdesflow.espresso.outputs import PhononOutput, PwOutput
 
 __all__ = ["finished", "stopped"]
 
+_QUESTION = {
+    "elph_id",
+    "candidate_id",
+    "reduced_formula",
+    "space_group_number",
+    "structure",
+    "pressure_gpa",
+    "protocol",
+    "changed_settings",
+    "settings",
+    "pseudopotentials",
+    "created_at",
+    "provenance",
+}
+
 
 def stopped(
     calculation: Calculation, status: Status, reason: str, static: PwOutput, phonons: PhononOutput | None = None
@@ -179,7 +194,7 @@ def _store(
         cost = _cost(database, ends)
         blob = database.blobs.put(pack_arrays(arrays)) if arrays else None
         values = (
-            begun.model_dump()
+            begun.model_dump(include=_QUESTION)  # nothing of an earlier result
             | fields
             | {
                 "arrays": blob,

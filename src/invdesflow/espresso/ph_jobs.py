@@ -13,6 +13,7 @@ from pymatgen.core import Structure
 
 from invdesflow.espresso.calculation import Calculation
 from invdesflow.espresso.documents import EspressoTaskDocument
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.handlers_ph import ph_handlers
 from invdesflow.espresso.inputs import DYNAMICAL_MATRICES, FORCE_CONSTANTS, PREFIX, matdyn_input, ph_input, q2r_input
 from invdesflow.espresso.meshes import Meshes, band_path
@@ -54,6 +55,7 @@ class QPointsMaker(SettingsMaker):
     name: str = "q-points"
 
     @job
+    @notes_failure
     def make(self, static: PwOutput) -> QPointsOutput:
         """Run ph.x as far as its list of q-points.
 
@@ -87,6 +89,7 @@ class PhMaker(SettingsMaker):
     name: str = "phonons"
 
     @job
+    @notes_failure
     def make(self, static: PwOutput, number: int) -> QPointOutput:
         """Run ph.x at one q-point.
 
@@ -134,6 +137,7 @@ class ForceConstantsMaker(SettingsMaker):
     name: str = "force constants"
 
     @job
+    @notes_failure
     def make(self, static: PwOutput, q_points: QPointsOutput, phonons: Sequence[QPointOutput]) -> PhononOutput:
         """Run q2r.x, and matdyn.x along the band path and on a mesh.
 
@@ -245,6 +249,7 @@ class PhononMaker(SettingsMaker):
         return Flow([q_points, phonons], output=phonons.output, name=self.name)
 
     @job(name="one job for each q-point")
+    @notes_failure
     def of_q_points(self, static: PwOutput, q_points: QPointsOutput) -> Response[PhononOutput]:
         """Replace this job by one for each q-point and one that collects them."""
         total = len(q_points.q_points)

@@ -9,14 +9,16 @@ from typing import Any
 from jobflow import job
 from pymatgen.core import Structure
 
+from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation
 from invdesflow.espresso.documents import EspressoTaskDocument
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.handlers_pw import pw_handlers
 from invdesflow.espresso.inputs import PREFIX, automatic_k_points, explicit_k_points_card, pw_input
 from invdesflow.espresso.meshes import Meshes
 from invdesflow.espresso.outputs import PwOutput
 from invdesflow.espresso.parsers.pw_xml import PwResult, read_pw_xml
-from invdesflow.espresso.tasks import Prepare, Task, Way, failed, leave_empty, link_files, perform, task_path
+from invdesflow.espresso.tasks import Prepare, Task, Way, leave_empty, link_files, perform, task_path
 from invdesflow.makers import SettingsMaker
 
 __all__ = ["SAVE", "PwNscfMaker", "PwRelaxMaker", "PwStaticMaker", "read_pw"]
@@ -46,6 +48,7 @@ class PwStaticMaker(SettingsMaker):
     starting_magnetisation: float | None = None
 
     @job
+    @notes_failure
     def make(self, structure: Structure, parents: Sequence[str] = ()) -> PwOutput:
         """Run pw.x.
 
@@ -92,6 +95,7 @@ class PwRelaxMaker(SettingsMaker):
     name: str = "relax"
 
     @job
+    @notes_failure
     def make(self, structure: Structure) -> PwOutput:
         """Run pw.x as often as it takes.
 
@@ -143,8 +147,7 @@ class PwRelaxMaker(SettingsMaker):
             same_mesh = automatic_k_points(Meshes.of(structure, protocol).k_scf) == k_points
             if same_mesh and pressure is not None and abs(pressure - wanted) <= protocol.pressure_tolerance_gpa:
                 return output
-        raise failed(
-            self.calculation,
+        raise EspressoError(
             f"After {protocol.max_relaxations} relaxations the pressure is {pressure} GPa instead of {wanted:g}.",
             "Raise ecutwfc_ry or max_relaxations of the protocol.",
         )
@@ -166,6 +169,7 @@ class PwNscfMaker(SettingsMaker):
     name: str = "nscf"
 
     @job
+    @notes_failure
     def make(self, static: PwOutput, k_points: list[list[float]], n_bands: int) -> PwOutput:
         """Run pw.x on a list of k-points, a uniform one or a path.
 
@@ -191,8 +195,7 @@ class PwNscfMaker(SettingsMaker):
         output = self.run(static, explicit_k_points_card(k_points), {"nbnd": n_bands}, mode="bands")
         found = len(read_pw(output.task_id).k_points)
         if found != len(k_points):
-            raise failed(
-                self.calculation,
+            raise EspressoError(
                 f"pw.x found bands at {found} k-points instead of the {len(k_points)} that were asked for.",
                 f"Look at {task_path(output.task_id)}.",
             )
