@@ -13,7 +13,7 @@ RECORDED_FAILURES = {
     "epw/above_tc_rc1": "gap_vanished",
     "epw/frozen_window_too_wide": "frozen_window_too_large",  # with return code 0
     "epw/missing_dvscf": "phonon_files_missing",
-    "epw/missing_fila2f": "spectrum_missing",
+    "epw/missing_fila2f": "file_not_as_expected",  # it said nothing but its return code
     "epw/ranks_not_npool": "ranks_not_pools",
     "epw/nscf_without_symmetry": "symmetries_not_read",
     "ph/max_seconds": "out_of_time",  # with JOB DONE
@@ -79,6 +79,8 @@ def test_success_needs_evidence(folder):
         ),
         ("     Error in routine epw_readin (1):\n     El-ph and spin not implemented", 1, "spin_polarised"),
         ("     Error in routine mem_size_eliashberg (1):\n Size of required memory exceeds max_memlt", 1, None),
+        ("     Error in routine eliashberg_init (1):\n     opening fila2f", 1, "spectrum_missing"),
+        ("At line 88 of file wan2bloch.f90\nFortran runtime error: End of file", 2, "file_not_as_expected"),
         ("     Error in routine nobody_knows (1):\n     something", 1, "stopped_with_error"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 from jobflow import job
 
 from invdesflow.epw.coupling_jobs import setup_of, spectrum_of
-from invdesflow.epw.handlers import epw_handlers
+from invdesflow.epw.handlers import gap_handlers
 from invdesflow.epw.inputs import FOLDER_OF_PHONONS, gap_input
 from invdesflow.epw.outputs import FineOutput, GapOutput
 from invdesflow.epw.parsers.epw_output import read_epw_output
@@ -95,7 +95,7 @@ class EliashbergMaker(SettingsMaker):
             self.calculation.pseudopotentials(structure),
             (last.task_id,),
         )
-        document = perform(task, self.calculation, _read_gap, Way(gather, epw_handlers(), answers=_NO_GAP))
+        document = perform(task, self.calculation, _read_gap, Way(gather, gap_handlers(), answers=_NO_GAP))
         if document.failure is not None:
             return GapOutput(
                 task_id=document.task_id,
@@ -119,7 +119,10 @@ class EliashbergMaker(SettingsMaker):
 
 def _read_gap(path: Path) -> dict[str, Any]:
     """Read the gap at the Fermi level, continued to the real axis."""
-    [cycle] = read_epw_output(path / default_output("epw.x")).cycles
+    cycles = read_epw_output(path / default_output("epw.x")).cycles
+    if len(cycles) != 1:
+        raise EspressoError(f"epw.x tells of {len(cycles)} temperatures instead of one.")
+    cycle = cycles[0]
     if cycle.equations == "anisotropic":
         file = _distribution_file(path)
         distribution = read_gap_distribution(file)
@@ -136,7 +139,7 @@ def _read_gap(path: Path) -> dict[str, Any]:
 
 
 def _distribution_file(path: Path) -> Path:
-    pattern = f"{PREFIX}.imag_aniso_gap0_*"
+    pattern = f"{PREFIX}.pade_aniso_gap0_*"
     found = [file for file in path.glob(pattern) if file.suffix != ".cube"]  # a picture of it for each band
     if len(found) != 1:
         raise EspressoError(f"{path} holds {len(found)} distributions of the gap instead of one.")

@@ -80,7 +80,11 @@ class FineOutput(BaseModel):
 
 
 class GapOutput(BaseModel):
-    """The gap of the anisotropic equations at one temperature."""
+    """The gap at one temperature, at the Fermi level and continued to the real axis.
+
+    An older version took that of the anisotropic equations at the first Matsubara frequency, a few percent lower; the
+    name of its distribution begins with ``crystal.imag``.
+    """
 
     model_config = _CONFIG
 

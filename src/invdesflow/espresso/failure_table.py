@@ -279,8 +279,15 @@ FAILURES: tuple[FailureKind, ...] = (
         512,
         "spectrum_missing",
         _EPW,
-        "The file of the spectral function is missing, ends early or has other columns than EPW reads.",
-        signs=("Fortran runtime error: End of file", "Fortran runtime error: Bad real number", "opening fila2f"),
+        "The file of the spectral function is missing.",
+        signs=("opening fila2f",),
+    ),
+    FailureKind(
+        515,
+        "file_not_as_expected",
+        _EPW,
+        "A file that EPW reads is missing, ends early or has something else in it.",
+        signs=("Fortran runtime error: End of file", "Fortran runtime error: Bad real number"),
         return_codes=(2,),
     ),
     FailureKind(
