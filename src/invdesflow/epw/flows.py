@@ -125,11 +125,12 @@ class ElectronPhononMaker(SettingsMaker):
         """Stop at a magnet; else go on to the phonons."""
         if polarised.absolute_magnetisation is None:
             raise EspressoError("pw.x told no magnetisation of its run with spin.", "Look at its output.")
+        judged = static.model_copy(update={"checks": [polarised.task_id]})
         moment = polarised.absolute_magnetisation / len(static.structure)
         if moment > _SMALLEST_MOMENT:
             reason = f"The absolute magnetisation is {moment:.2f} Bohr magnetons per atom."
-            return Response(stopped(self.calculation, "magnetic", reason, static))
-        return Response(replace=self._phonons(static))
+            return Response(stopped(self.calculation, "magnetic", reason, judged))
+        return Response(replace=self._phonons(judged))
 
     def _phonons(self, static: PwOutput) -> Flow:
         phonons = PhononMaker(self.calculation).make(static)
