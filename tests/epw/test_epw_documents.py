@@ -214,3 +214,33 @@ def test_a_document_of_the_first_version_keeps_the_states_that_it_knew(database:
     }
     assert states == {"elph-1": [2.3, 4.3], "elph-2": [None, 4.3], "elph-3": []}
     assert migrate(database) == {}
+
+
+def test_gaps_of_the_second_version_are_told_apart_by_their_reason(database: Database) -> None:
+    vanished = "The superconducting gap went to zero: the temperature is above Tc. That is a result."
+    unknown = "The Eliashberg equations did not converge although the gap is finite."
+    reasons = [(1.0, 0.5, ""), (2.0, 0.42, ""), (2.5, None, unknown), (3.0, None, vanished)]
+    gaps = [
+        {"task_id": "qe-1", "temperature_k": temperature, "converged": not reason, "reason": reason}
+        | dict.fromkeys(("gap_min_mev", "gap_max_mev", "gap_mean_mev"), gap)
+        | {"distribution_file": None}
+        for temperature, gap, reason in reasons
+    ]
+    wrong = [{"method": "anisotropic_epw", "mu_star": 0.1, "tc_k": 2.45, "reason": ""}]
+    stored = document(status="completed", **RESULT).to_mongo() | {"schema_version": 2}
+    database.raw["electron_phonon"].insert_many(
+        [
+            copy.deepcopy(stored) | {"gaps": gaps, "critical_temperatures": wrong},
+            copy.deepcopy(stored) | {"elph_id": "elph-2", "gaps": gaps[:2] + gaps[3:], "critical_temperatures": wrong},
+            copy.deepcopy(stored) | {"elph_id": "elph-3", "gaps": gaps[:3], "critical_temperatures": wrong},
+        ]
+    )
+    assert migrate(database) == {"electron_phonon": 3}
+    first, as_it_was, without_end = database.collection(ElectronPhononDocument).find({}, sort=[("elph_id", 1)])
+    assert [gap.vanished for gap in first.gaps] == [False, False, False, True]
+    assert 2.5 < (first.tc_k("anisotropic_epw") or 0.0) < 3.0
+    assert as_it_was.tc_k("anisotropic_epw") == 2.45
+    assert without_end.tc_k("anisotropic_epw") is None
+    assert without_end.critical_temperatures[0].reason == (
+        "there is still a gap at 2 K; epw.x did not converge at 2.5 K"
+    )

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from invdesflow.epw.handlers import epw_handlers, remove_interpolation
+from invdesflow.epw.handlers import epw_handlers, gap_handlers, remove_interpolation
 from invdesflow.espresso.attempts import Attempt, write_attempt
 from invdesflow.espresso.failures import Failure
 from invdesflow.espresso.input_files import read_namelists
@@ -99,9 +99,22 @@ def test_the_memory_limit_is_what_is_free(folder, monkeypatch):
     assert correct(folder, epw_handlers(), "memory_limit_too_low") == []
 
 
-def test_matrix_elements_go_to_the_disk(folder):
-    assert correct(folder, epw_handlers(), "out_of_memory") == ["etf_mem: None -> 1"]
-    assert correct(folder, epw_handlers(), "out_of_memory") == []
+@pytest.mark.parametrize(
+    ("given", "steps"),
+    [("", ["nsiter: None -> 1000"]), ("nsiter = 500", ["nsiter: 500 -> 1000"]), ("nsiter = 3000", [])],
+)
+def test_steps_are_never_taken_away(folder, given, steps):
+    (folder / "epw.in").write_text(EPW_INPUT.replace("\n/\n", f"\n  {given}\n/\n"))
+    handlers = gap_handlers()
+    expected = [*steps, "broyden_beta: None -> 0.3"]
+    assert [correct(folder, handlers, "eliashberg_not_converged") for _ in expected] == [[one] for one in expected]
+    assert correct(folder, handlers, "eliashberg_not_converged") == []
+
+
+def test_the_input_of_a_gap_run_is_not_taken_for_stale(folder):
+    (folder / "selecq.fmt").touch()
+    assert correct(folder, gap_handlers(), "stale_restart_files") == []
+    assert (folder / "selecq.fmt").exists()
 
 
 @pytest.mark.parametrize(

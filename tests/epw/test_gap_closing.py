@@ -30,16 +30,21 @@ def bcs_gap(reduced: float) -> float:
     return float(brentq(missing, 1e-3, 1.0))
 
 
-def gap(temperature_k: float, largest_mev: float | None) -> GapOutput:
+def gap(temperature_k: float, largest_mev: float | None, *, vanished: bool | None = None) -> GapOutput:
     return GapOutput(
         task_id="qe-1",
         temperature_k=temperature_k,
         converged=largest_mev is not None,
+        vanished=largest_mev is None if vanished is None else vanished,
         gap_min_mev=None if largest_mev is None else 0.3 * largest_mev,
         gap_max_mev=largest_mev,
         gap_mean_mev=None if largest_mev is None else 0.5 * largest_mev,
-        reason="" if largest_mev is not None else "The gap vanished.",
+        reason="" if largest_mev is not None else "It says why.",
     )
+
+
+def unknown(temperature_k: float) -> GapOutput:
+    return gap(temperature_k, None, vanished=False)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,13 @@ def test_gaps_of_epw_close_where_the_linearised_equations_have_their_tc(
     assert found == pytest.approx(tc_k, rel=0.015)
 
 
+def test_temperatures_at_which_nothing_is_known_change_nothing() -> None:
+    gaps = [gap(TC_K * t, 6.8 * bcs_gap(t)) for t in (0.75, 0.9)] + [gap(TC_K * 1.1, None)]
+    assert gap_closing_tc([*gaps, unknown(TC_K * 0.5), unknown(TC_K * 0.95), unknown(TC_K * 1.2)]) == gap_closing_tc(
+        gaps
+    )
+
+
 @pytest.mark.parametrize("lambda_", [0.6, 1.0, 2.0])
 def test_gaps_of_strong_coupling_close_at_their_tc(lambda_: float) -> None:
     energies = np.arange(1.0, 201.0)
@@ -83,8 +95,13 @@ def test_gaps_of_strong_coupling_close_at_their_tc(lambda_: float) -> None:
 @pytest.mark.parametrize(
     ("gaps", "said"),
     [
-        ([], "there is no gap at any of the temperatures"),
-        ([gap(10.0, None)], "there is no gap at any of the temperatures"),
+        ([], "no gap was found at any of the temperatures"),
+        ([gap(10.0, None)], "no gap was found at any of the temperatures"),
+        ([unknown(10.0)], "no gap was found at any of the temperatures; epw.x did not converge at 10 K"),
+        (
+            [gap(5.0, 5.0), gap(10.0, 4.0), unknown(20.0), unknown(15.0)],
+            "there is still a gap at 10 K; epw.x did not converge at 15, 20 K",
+        ),
         ([gap(10.0, 5.0), gap(20.0, 4.0)], "there is still a gap at 20 K"),
         ([gap(10.0, None), gap(20.0, 4.0)], "there is still a gap at 20 K"),  # one run that failed below Tc
         ([gap(10.0, 5.0), gap(20.0, None)], "it lies between 10 and 20 K, and one gap tells no more"),

@@ -13,7 +13,7 @@ RECORDED_FAILURES = {
     "epw/above_tc_rc1": "gap_vanished",
     "epw/frozen_window_too_wide": "frozen_window_too_large",  # with return code 0
     "epw/missing_dvscf": "phonon_files_missing",
-    "epw/missing_fila2f": "spectrum_missing",
+    "epw/missing_fila2f": "file_not_as_expected",  # it said nothing but its return code
     "epw/ranks_not_npool": "ranks_not_pools",
     "epw/nscf_without_symmetry": "symmetries_not_read",
     "ph/max_seconds": "out_of_time",  # with JOB DONE
@@ -72,8 +72,15 @@ def test_success_needs_evidence(folder):
         ("munmap_chunk(): invalid pointer", 134, "crashed"),
         ("", 137, "killed"),
         ("     Error in routine createkmap (1):\n     q-vec not commensurate", 1, "meshes_not_commensurate"),
+        (
+            "     Error in routine epw_setup (1):\n     coarse k-mesh needs to be strictly positive in 1st BZ",
+            1,
+            "meshes_not_commensurate",
+        ),
         ("     Error in routine epw_readin (1):\n     El-ph and spin not implemented", 1, "spin_polarised"),
         ("     Error in routine mem_size_eliashberg (1):\n Size of required memory exceeds max_memlt", 1, None),
+        ("     Error in routine eliashberg_init (1):\n     opening fila2f", 1, "spectrum_missing"),
+        ("At line 88 of file wan2bloch.f90\nFortran runtime error: End of file", 2, "file_not_as_expected"),
         ("     Error in routine nobody_knows (1):\n     something", 1, "stopped_with_error"),
     ],
 )
@@ -108,6 +115,17 @@ def test_no_convergence_is_a_result_only_without_a_gap(folder, gap, name):
     with (folder / "epw.out").open("a") as output:
         output.write(f"{table}     Convergence was not reached in nsiter =     60\n")
     assert diagnose("epw.x", folder, 0).name == name
+
+
+@pytest.mark.parametrize(("gap", "name"), [("1.031605E-59", "gap_vanished"), ("1.5E-01", None)])
+def test_a_cycle_that_converged_to_nothing_is_above_tc(folder, gap, name):
+    rows = [f"   {n}   {change}   1.358370E+00  {gap}\n" for n, change in ((8, "2.0E+00"), (9, "9.0E-05"))]
+    converged = "     Convergence was reached in nsiter =      9\n"
+    pade = "        pade    Re[znorm]   Re[delta] [meV]\n        118   1.358328E+00   1.163957E-01\n"
+    with (folder / "epw.out").open("a") as output:
+        output.write(f"        iter      ethr          znormi      deltai [meV]\n{''.join(rows)}{converged}{pade}")
+    failure = diagnose("epw.x", folder, 0)
+    assert (failure and failure.name) == name
 
 
 def test_a_list_of_q_points_is_what_was_asked_for(tmp_path):

@@ -105,7 +105,8 @@ def test_convergence_of_the_density_of_states_is_relative() -> None:
         ("fast", {"fsthick_ev": 0.3}, "fsthick_ev must be at least 4 x degaussw_ev"),
         ("fast", {"fine_q_spacings": [0.2, 0.3]}, "fine_q_spacings must fall"),
         ("fast", {"temperature_fractions": [1.0, 0.5]}, "temperature_fractions must rise"),
-        ("fast", {"mu_stars": [0.1, 0.1]}, "mu_stars must differ"),
+        ("fast", {"mu_stars": [0.1, 0.1]}, "mu_stars must rise"),
+        ("fast", {"mu_stars": [0.13, 0.1]}, "mu_stars must rise"),
         ("fast", {"mu_stars": []}, "mu_stars: tuple should have at least 1 item"),
     ],
 )

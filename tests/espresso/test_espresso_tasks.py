@@ -1,7 +1,8 @@
+import errno
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import EspressoError, InvDesFlowError, SpectrumError
 from invdesflow.espresso.calculation import Calculation, pseudopotential_references
 from invdesflow.espresso.documents import EspressoTaskDocument
-from invdesflow.espresso.meshes import primitive_for_espresso
+from invdesflow.espresso.failure_notes import notes_failure
+from invdesflow.espresso.meshes import explicit_k_points, primitive_for_espresso
 from invdesflow.espresso.outputs import PwOutput
 from invdesflow.espresso.ph_jobs import PhMaker, QPointsMaker
 from invdesflow.espresso.pseudopotentials import find_pseudopotentials
@@ -108,6 +110,17 @@ def run(calculation: Calculation, way: Way = Way(), **changes: Any) -> EspressoT
     return perform(task(calculation, **changes), calculation, lambda path: {"read": (path / "copy").read_text()}, way)
 
 
+@dataclass
+class Part:
+    """A job that is a part of a calculation."""
+
+    calculation: Calculation
+
+    @notes_failure
+    def make(self, way: Way = Way()) -> EspressoTaskDocument:  # noqa: B008
+        return run(self.calculation, way)
+
+
 def stored(database: Database, task_id: str) -> EspressoTaskDocument:
     document = database.collection(EspressoTaskDocument).get(task_id)
     assert document is not None
@@ -176,17 +189,28 @@ def test_pseudopotentials_lie_in_the_run_folder(calculation: Calculation, progra
     assert not (folder / "pseudo/Al.upf").is_symlink()
 
 
-def test_a_task_whose_folder_or_document_is_gone_is_run_again(
-    calculation: Calculation, program: FakeProgram, database: Database
-) -> None:
+def test_a_task_whose_folder_is_gone_is_run_again(calculation: Calculation, program: FakeProgram) -> None:
     document = run(calculation)
     shutil.rmtree(document.folder)
     run(calculation)
     assert program.runs == 2
+
+
+def test_a_task_that_another_database_asked_for_is_taken_from_its_folder(
+    calculation: Calculation, program: FakeProgram, database: Database
+) -> None:
+    document = run(calculation)
+    before = digests(Path(document.folder))
     database.raw["espresso_tasks"].delete_many({})
-    run(calculation)
-    assert program.runs == 3
-    assert stored(database, document.task_id).status == "completed"
+    assert run(calculation).results == document.results
+    assert program.runs == 1
+    assert digests(Path(document.folder)) == before
+    assert stored(database, document.task_id).results == document.results
+    database.raw["espresso_tasks"].delete_many({})
+    (Path(document.folder) / "finished.json").write_text("{}")
+    with pytest.raises(EspressoError, match="another version"):
+        run(calculation)
+    assert (Path(document.folder) / "copy").exists()
 
 
 def test_what_an_interrupted_run_left_is_removed(calculation: Calculation, program: FakeProgram) -> None:
@@ -220,7 +244,7 @@ def test_a_failure_is_stored_noted_and_tried_again(
     program.does(COMPLAINT)
     part = begun(database, calculation)
     with pytest.raises(EspressoError) as caught:
-        run(part)
+        Part(part).make()
     assert "a step of Al failed" in caught.value.problem
     assert "the file is not there" in caught.value.remedy
     assert str(task_path(task(part).task_id)) in caught.value.remedy
@@ -260,10 +284,57 @@ def test_what_keeps_a_program_from_starting_is_noted_too(
 ) -> None:
     program.path.unlink()
     with pytest.raises(EspressoError, match=r"no executable q2r\.x") as caught:
-        run(begun(database, calculation))
+        Part(begun(database, calculation)).make()
     coupling = database.collection(ElectronPhononDocument).get("elph-1")
     assert coupling is not None
     assert (coupling.status, coupling.reason) == ("failed", caught.value.problem)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (SpectrumError("alpha2F is empty."), "alpha2F is empty."),
+        (ValueError("too many values\nto unpack"), "ValueError: too many values"),
+        (OSError(errno.ENOSPC, "No space left on device"), "OSError: [Errno 28] No space left on device"),
+    ],
+)
+def test_whatever_ends_a_job_is_noted(
+    calculation: Calculation, program: FakeProgram, database: Database, error: Exception, reason: str
+) -> None:
+    def prepare(_: Path) -> None:
+        raise error
+
+    part = begun(database, calculation)
+    with pytest.raises(type(error)):
+        Part(part).make(Way(prepare))
+    coupling = database.collection(ElectronPhononDocument).get("elph-1")
+    assert coupling is not None
+    assert (coupling.status, coupling.reason) == ("failed", reason)
+
+
+def test_a_result_stays_when_a_step_is_repeated_and_fails(
+    calculation: Calculation, program: FakeProgram, database: Database
+) -> None:
+    part = begun(database, calculation)
+    collection = database.collection(ElectronPhononDocument)
+    running = collection.get("elph-1")
+    assert running is not None
+    result = {"status": "completed", "lambda_": 0.4, "omega_log_mev": 20.0, "arrays": "0" * 64}
+    collection.upsert([running.model_copy(update=result)])
+    program.does(COMPLAINT)
+    with pytest.raises(EspressoError):
+        Part(part).make()
+    kept = collection.get("elph-1")
+    assert kept is not None
+    assert (kept.status, kept.reason, kept.lambda_) == ("completed", "", 0.4)
+
+
+@pytest.mark.parametrize(("transient", "said"), [(True, True), (False, False)])
+def test_what_may_pass_is_told(calculation: Calculation, program: FakeProgram, *, transient: bool, said: bool) -> None:
+    program.does("exit 137" if transient else COMPLAINT)
+    with pytest.raises(EspressoError) as caught:
+        run(calculation)
+    assert caught.value.remedy.endswith("It may succeed when it is repeated.") == said
 
 
 def test_a_failure_that_is_an_answer_is_kept_as_one(
@@ -400,6 +471,20 @@ def test_pw_finds_density_and_bands_without_touching_the_density(workplace: Path
     assert read_pw(nscf.task_id).eigenvalues_ev.shape == (3, 7)  # not reduced by symmetry
     assert digests(task_path(static.task_id)) == before
     assert density_of(calculation).task_id == static.task_id
+
+
+@needs_pw
+def test_a_list_of_k_points_stays_whole_in_a_crystal_of_less_symmetry_than_its_lattice(
+    workplace: Path, calculation: Calculation
+) -> None:
+    layers = [[1 / 3, 2 / 3, 0.27], [2 / 3, 1 / 3, 0.73]]  # P-3m1; 0.25 would be hcp
+    crystal = primitive_for_espresso(Structure(Lattice.hexagonal(2.86, 4.67), ["Al", "Al"], layers))
+    cheap = calculation.protocol.model_copy(update={"k_spacing": 1.3, "ecutwfc_ry": 8.0, "ecutrho_ry": 32.0})
+    coarse = calculation.model_copy(update={"protocol": cheap})
+    static = PwStaticMaker.make.original(PwStaticMaker(coarse), crystal)
+    points = explicit_k_points((3, 3, 3))
+    nscf = PwNscfMaker.make.original(PwNscfMaker(coarse), static, points.tolist(), 8)
+    assert read_pw(nscf.task_id).k_points == pytest.approx(points, abs=1e-6)
 
 
 @needs_pw

@@ -131,6 +131,7 @@ def gaps():
             task_id=f"qe-{number}",
             temperature_k=temperature,
             converged=temperature < TC,
+            vanished=temperature >= TC,
             gap_min_mev=gap_at(temperature, 0.6) if temperature < TC else None,
             gap_max_mev=gap_at(temperature, 2.1) if temperature < TC else None,
             gap_mean_mev=gap_at(temperature, 1.1) if temperature < TC else None,

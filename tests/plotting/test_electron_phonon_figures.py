@@ -187,10 +187,17 @@ def test_gap_means_and_what_was_not_found():
     figure = gap_figure(synthetic.gaps(), {})
     assert named(figure, "isotropic gap").x == (2.0, 4.0, 6.0)
     assert named(figure, "isotropic gap").y[0] == pytest.approx(synthetic.gap_at(2.0, 1.1))
-    missing = named(figure, "no gap found")
+    missing = named(figure, "no gap")
     assert (missing.x, missing.customdata) == ((8.0,), ("the gap went to zero",))
     only_missing = gap_figure(synthetic.gaps()[3:], {})
-    assert [trace.name for trace in only_missing.data] == ["no gap found"]
+    assert [trace.name for trace in only_missing.data] == ["no gap"]
+
+
+def test_what_did_not_converge_is_not_drawn_as_a_gap_that_vanished():
+    *below, last = synthetic.gaps()
+    figure = gap_figure([*below, last.model_copy(update={"vanished": False})], {})
+    assert named(figure, "unknown: not converged").marker.symbol != "x-thin"
+    assert "no gap" not in [trace.name for trace in figure.data]
 
 
 def test_gap_closes_at_the_tc_of_its_own_equations(document, arrays):

@@ -62,6 +62,14 @@ def test_facts():
     assert "Band gap" not in facts
 
 
+def test_a_protocol_with_other_settings_is_not_called_by_its_name_alone():
+    changed = synthetic.document(changed_settings={"ecutwfc_ry": 30.0})
+    facts = dict(coupling_facts(changed))
+    assert facts["Protocol"] == f"{changed.protocol}, changed"
+    assert facts["Changed settings"] == "ecutwfc_ry = 30.0"
+    assert f"Protocol {changed.protocol}, changed" in words(Page(electron_phonon_page(changed, synthetic.arrays())))
+
+
 def test_numbers_are_shown(page):
     text = words(page)
     for number in ("0.800", "30.30 meV", "4.200", "35.40 meV", "7.5 K", "2.093", "8.4", "21.0", "6.7 min"):

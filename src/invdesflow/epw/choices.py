@@ -22,6 +22,7 @@ _CORE_DEPTH_EV = 10.0  # bands that end so far below the Fermi level ...
 _CORE_GAP_EV = 3.0  # ... and so far below the next band hold no electrons that conduct
 _ATOMIC = 0.9  # a state with at least this share of atomic orbitals is one of theirs
 _MARGIN_EV = 1e-3
+_DIGITS = 3  # of energies in eV, so that the last bits of a band do not ask another question
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +103,13 @@ def wannier_choices(
     projectability = weights.sum(axis=2)
     least = fermi_energy_ev + window_ev
     wanted = max(least, _atomic_up_to(energies, projectability))
-    common = {"dis_win_max": float(energies.max() + 1.0)}
+    common = {"dis_win_max": round(float(energies.max() + 1.0), _DIGITS)}
 
     def frozen(n: int) -> float:
         fits = _fits(energies, n)
-        return min(fits, max(wanted, 0.5 * (fermi_energy_ev + fits)))
+        return round(min(fits, max(wanted, 0.5 * (fermi_energy_ev + fits))), _DIGITS)
 
-    narrow = {"dis_froz_max": min(least, _fits(energies, n_wannier))}
+    narrow = {"dis_froz_max": round(min(least, _fits(energies, n_wannier)), _DIGITS)}
     atomic = {"proj": _projections(_shells(valence))}
     yield WannierChoice("atomic orbitals", n_wannier, skipped, {**common, **atomic, "dis_froz_max": frozen(n_wannier)})
     for name, shells, n_larger in _with_one_shell_more(valence):
@@ -124,8 +125,8 @@ def wannier_choices(
             "auto_projections": True,
             "scdm_proj": True,
             "scdm_entanglement": "erfc",
-            "scdm_mu": centre - 3.0 * width,
-            "scdm_sigma": width,
+            "scdm_mu": round(centre - 3.0 * width, _DIGITS),
+            "scdm_sigma": round(width, _DIGITS),
         }
         yield WannierChoice("SCDM", n_wannier, skipped, {**common, **scdm, **narrow})
 

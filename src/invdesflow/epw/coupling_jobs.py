@@ -17,6 +17,7 @@ from invdesflow.epw.outputs import CoarseOutput, FineOutput, MeshStep, WannierOu
 from invdesflow.epw.parsers.epw_output import read_epw_output
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.failures import default_output
 from invdesflow.espresso.inputs import DYNAMICAL_MATRICES, POTENTIAL_CHANGES, PREFIX
 from invdesflow.espresso.meshes import Meshes
@@ -60,6 +61,7 @@ class EpwCoarseMaker(SettingsMaker):
     name: str = "EPW coarse"
 
     @job
+    @notes_failure
     def make(self, wannier: WannierOutput, phonons: PhononOutput) -> CoarseOutput:
         """Run epw.x.
 
@@ -101,6 +103,7 @@ class EpwFineMaker(SettingsMaker):
     name: str = "EPW fine"
 
     @job
+    @notes_failure
     def make(self, coarse: CoarseOutput, series: Sequence[MeshStep] = ()) -> Response[FineOutput]:
         """Run epw.x on the next mesh; replace this job by another if that is not enough.
 

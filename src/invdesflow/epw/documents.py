@@ -7,8 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from invdesflow.crystals.field import CrystalField
 from invdesflow.database.documents import Document
 from invdesflow.database.migrations import migration
+from invdesflow.epw.gap_closing import gap_closing_tc
 from invdesflow.epw.outputs import GapOutput, MeshStep, WannierTrial
 from invdesflow.espresso.documents import PseudopotentialReference
+from invdesflow.espresso.failure_table import failure_kind
 from invdesflow.espresso.outputs import ImaginaryMode
 
 __all__ = [
@@ -90,7 +92,7 @@ class ElectronPhononDocument(Document):
 
     collection: ClassVar[str] = "electron_phonon"
     key: ClassVar[str] = "elph_id"
-    current_schema_version: ClassVar[int] = 2
+    current_schema_version: ClassVar[int] = 3
 
     elph_id: str = Field(description="hash of crystal, pressure, protocol and pseudopotentials")
     candidate_id: str | None = Field(description="candidate that it verifies; none for a crystal from elsewhere")
@@ -155,4 +157,17 @@ def _name_the_states_of_each_mesh(data: dict[str, Any]) -> dict[str, Any]:
     series = data.get("mesh_convergence") or []
     for step in series:
         step.setdefault("dos_per_ev", data["dos_per_ev"] if step is series[-1] else None)
+    return data
+
+
+@migration(ElectronPhononDocument.collection, 2)
+def _tell_vanished_gaps_from_unknown_ones(data: dict[str, Any]) -> dict[str, Any]:
+    """Say which gaps vanished, and find again where the gap closes: what had not converged was counted as above Tc."""
+    for gap in data.get("gaps", []):
+        gap.setdefault("vanished", gap["reason"] == failure_kind("gap_vanished").message)
+    gaps = [GapOutput.model_validate(gap) for gap in data.get("gaps", [])]
+    if any(gap.gap_max_mev is None and not gap.vanished for gap in gaps):
+        for tc in data["critical_temperatures"]:
+            if tc["method"] == "anisotropic_epw":
+                tc["tc_k"], tc["reason"] = gap_closing_tc(gaps)
     return data

@@ -18,13 +18,14 @@ from invdesflow.epw.outputs import FineOutput, GapOutput
 from invdesflow.epw.path_jobs import PathCouplingMaker
 from invdesflow.epw.results import finished, stopped
 from invdesflow.epw.wannier_jobs import WannierMaker
+from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation, pseudopotential_references
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.meshes import Meshes, band_path, explicit_k_points, primitive_for_espresso
 from invdesflow.espresso.outputs import PhononOutput, PwOutput
 from invdesflow.espresso.ph_jobs import PhononMaker
 from invdesflow.espresso.preflight import check_before_running
 from invdesflow.espresso.pw_jobs import PwNscfMaker, PwRelaxMaker, PwStaticMaker
-from invdesflow.espresso.tasks import failed
 from invdesflow.makers import SettingsMaker
 
 __all__ = ["MAY_BE_MAGNETIC", "ElectronPhononMaker"]
@@ -75,6 +76,7 @@ class ElectronPhononMaker(SettingsMaker):
         return Flow([begin], output=begin.output, name=self.name)
 
     @job(name="begin")
+    @notes_failure
     def begin(self, structure: Structure, candidate_id: str | None) -> Response[str]:
         """Store the document as running, and replace this job by the first steps.
 
@@ -104,10 +106,11 @@ class ElectronPhononMaker(SettingsMaker):
         return Response(replace=Flow([*jobs, static, rest], output=rest.output, name=self.name))
 
     @job(name="judge metal")
+    @notes_failure
     def after_static(self, static: PwOutput) -> Response[str]:
         """Stop at an insulator or a magnet; else go on to the phonons."""
         if static.gap_ev is None:
-            raise failed(self.calculation, "pw.x found no empty bands, so a gap cannot be told.", "Raise extra_bands.")
+            raise EspressoError("pw.x found no empty bands, so a gap cannot be told.", "Raise extra_bands.")
         if static.gap_ev > _SMALLEST_GAP_EV:
             return Response(stopped(self.calculation, "insulating", f"The gap is {static.gap_ev:.3g} eV.", static))
         if MAY_BE_MAGNETIC.isdisjoint(element.symbol for element in static.structure.composition):
@@ -118,15 +121,17 @@ class ElectronPhononMaker(SettingsMaker):
         return Response(replace=Flow([polarised, rest], output=rest.output))
 
     @job(name="judge magnetism")
+    @notes_failure
     def after_spin(self, static: PwOutput, polarised: PwOutput) -> Response[str]:
         """Stop at a magnet; else go on to the phonons."""
         if polarised.absolute_magnetisation is None:
-            raise failed(self.calculation, "pw.x told no magnetisation of its run with spin.", "Look at its output.")
+            raise EspressoError("pw.x told no magnetisation of its run with spin.", "Look at its output.")
+        judged = static.model_copy(update={"checks": [polarised.task_id]})
         moment = polarised.absolute_magnetisation / len(static.structure)
         if moment > _SMALLEST_MOMENT:
             reason = f"The absolute magnetisation is {moment:.2f} Bohr magnetons per atom."
-            return Response(stopped(self.calculation, "magnetic", reason, static))
-        return Response(replace=self._phonons(static))
+            return Response(stopped(self.calculation, "magnetic", reason, judged))
+        return Response(replace=self._phonons(judged))
 
     def _phonons(self, static: PwOutput) -> Flow:
         phonons = PhononMaker(self.calculation).make(static)
@@ -134,6 +139,7 @@ class ElectronPhononMaker(SettingsMaker):
         return Flow([phonons, rest], output=rest.output)
 
     @job(name="judge stability")
+    @notes_failure
     def after_phonons(self, static: PwOutput, phonons: PhononOutput) -> Response[str]:
         """Stop at imaginary modes; else go on to the coupling."""
         if not phonons.stable:
@@ -147,7 +153,7 @@ class ElectronPhononMaker(SettingsMaker):
         points = explicit_k_points(Meshes.of(structure, protocol).k_wannier)
         nscf = PwNscfMaker(self.calculation).make(static, points.tolist(), n_bands)
         path = band_path(structure, protocol.path_spacing)
-        bands = PwNscfMaker(self.calculation, "bands", mode="bands").make(static, path.points.tolist(), n_bands)
+        bands = PwNscfMaker(self.calculation, "bands").make(static, path.points.tolist(), n_bands)
         wannier = WannierMaker(self.calculation).make(nscf.output, bands.output, static.fermi_energy_ev)
         coupling = EpwMaker(self.calculation).make(wannier.output, phonons)
         rest = self.after_coupling(static, phonons, coupling.output)
@@ -170,6 +176,7 @@ class ElectronPhononMaker(SettingsMaker):
         return wanted + protocol.extra_bands + protocol.extra_bands_per_atom * len(structure)
 
     @job(name="choose temperatures")
+    @notes_failure
     def after_coupling(self, static: PwOutput, phonons: PhononOutput, fine: FineOutput) -> Response[str]:
         """Choose temperatures by the isotropic Tc, and replace this job by one for each and the last step."""
         protocol = self.calculation.protocol
@@ -187,6 +194,7 @@ class ElectronPhononMaker(SettingsMaker):
         return Response(replace=Flow([*along, *solved, last], output=last.output))
 
     @job(name="put together")
+    @notes_failure
     def conclude(
         self,
         static: PwOutput,

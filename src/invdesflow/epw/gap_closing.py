@@ -22,18 +22,26 @@ def gap_closing_tc(gaps: Sequence[GapOutput]) -> tuple[float | None, str]:
     -------
     tuple
         Tc in K; none if the gaps do not hold it on both sides, or do not fall towards it like those of a second-order
-        transition. The reason for which there is none, else an empty string.
+        transition. The reason for which there is none, else an empty string. Where epw.x did not converge, nothing is
+        known.
 
     Notes
     -----
     Delta(T) = Delta(0) tanh(1.74 sqrt(Tc / T - 1)), the interpolation of Gross et al., Z. Phys. B 64, 175 (1986), is
     put through the largest gaps at the two highest temperatures that have one; its Tc is taken if it lies below the
-    lowest temperature that has none.
+    lowest temperature at which it has vanished.
     """
     points = sorted((gap.temperature_k, gap.gap_max_mev) for gap in gaps if gap.gap_max_mev is not None)
-    above = [gap.temperature_k for gap in gaps if gap.gap_max_mev is None]
+    unknown = sorted(gap.temperature_k for gap in gaps if gap.gap_max_mev is None and not gap.vanished)
+    tc_k, reason = _closing(points, [gap.temperature_k for gap in gaps if gap.vanished])
+    if tc_k is None and unknown:
+        reason += f"; epw.x did not converge at {', '.join(f'{temperature:.4g}' for temperature in unknown)} K"
+    return tc_k, reason
+
+
+def _closing(points: Sequence[tuple[float, float]], above: Sequence[float]) -> tuple[float | None, str]:
     if not points:
-        return None, "there is no gap at any of the temperatures"
+        return None, "no gap was found at any of the temperatures"
     highest = points[-1][0]
     if not above or min(above) <= highest:
         return None, f"there is still a gap at {highest:.4g} K"

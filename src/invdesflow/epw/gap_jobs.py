@@ -7,13 +7,14 @@ from typing import Any
 from jobflow import job
 
 from invdesflow.epw.coupling_jobs import setup_of, spectrum_of
-from invdesflow.epw.handlers import epw_handlers
+from invdesflow.epw.handlers import gap_handlers
 from invdesflow.epw.inputs import FOLDER_OF_PHONONS, gap_input
 from invdesflow.epw.outputs import FineOutput, GapOutput
 from invdesflow.epw.parsers.epw_output import read_epw_output
 from invdesflow.epw.parsers.gap_functions import read_gap_distribution
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.failures import default_output
 from invdesflow.espresso.inputs import PREFIX
 from invdesflow.espresso.meshes import FineMesh
@@ -46,6 +47,7 @@ class EliashbergMaker(SettingsMaker):
     name: str = "Eliashberg"
 
     @job
+    @notes_failure
     def make(self, fine: FineOutput, temperature_k: float) -> GapOutput:
         """Run epw.x on the matrix elements of the finest mesh.
 
@@ -59,7 +61,8 @@ class EliashbergMaker(SettingsMaker):
         Returns
         -------
         GapOutput
-            The gap; above Tc, where the equations have no solution but zero, none with the reason.
+            The gap; none with the reason above Tc, where the equations have no solution but zero, and where they did
+            not converge.
 
         Raises
         ------
@@ -92,25 +95,34 @@ class EliashbergMaker(SettingsMaker):
             self.calculation.pseudopotentials(structure),
             (last.task_id,),
         )
-        document = perform(task, self.calculation, _read_gap, Way(gather, epw_handlers(), answers=_NO_GAP))
+        document = perform(task, self.calculation, _read_gap, Way(gather, gap_handlers(), answers=_NO_GAP))
         if document.failure is not None:
             return GapOutput(
                 task_id=document.task_id,
                 temperature_k=temperature_k,
                 converged=False,
+                vanished=document.failure.name == "gap_vanished",
                 gap_min_mev=None,
                 gap_max_mev=None,
                 gap_mean_mev=None,
                 reason=document.failure.message,
             )
         return GapOutput(
-            task_id=document.task_id, temperature_k=temperature_k, converged=True, reason="", **document.results
+            task_id=document.task_id,
+            temperature_k=temperature_k,
+            converged=True,
+            vanished=False,
+            reason="",
+            **document.results,
         )
 
 
 def _read_gap(path: Path) -> dict[str, Any]:
     """Read the gap at the Fermi level, continued to the real axis."""
-    [cycle] = read_epw_output(path / default_output("epw.x")).cycles
+    cycles = read_epw_output(path / default_output("epw.x")).cycles
+    if len(cycles) != 1:
+        raise EspressoError(f"epw.x tells of {len(cycles)} temperatures instead of one.")
+    cycle = cycles[0]
     if cycle.equations == "anisotropic":
         file = _distribution_file(path)
         distribution = read_gap_distribution(file)
@@ -127,7 +139,7 @@ def _read_gap(path: Path) -> dict[str, Any]:
 
 
 def _distribution_file(path: Path) -> Path:
-    pattern = f"{PREFIX}.imag_aniso_gap0_*"
+    pattern = f"{PREFIX}.pade_aniso_gap0_*"
     found = [file for file in path.glob(pattern) if file.suffix != ".cube"]  # a picture of it for each band
     if len(found) != 1:
         raise EspressoError(f"{path} holds {len(found)} distributions of the gap instead of one.")

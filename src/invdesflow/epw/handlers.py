@@ -16,12 +16,12 @@ from invdesflow.settings import get_settings
 __all__ = [
     "EliashbergHandler",
     "FrozenWindowHandler",
-    "MemoryHandler",
     "MemoryLimitHandler",
     "OuterWindowHandler",
     "PadeHandler",
     "StaleFilesHandler",
     "epw_handlers",
+    "gap_handlers",
     "remove_interpolation",
 ]
 
@@ -31,15 +31,7 @@ _TOO_MANY_FROZEN = re.compile(r"ONLY\s+(\d+)\s+TARGET BANDS\s*BANDS: \(eV\)([-\s
 _GIGABYTE = 1e9
 _SHARE_OF_FREE_MEMORY = 0.8
 _DEFAULT_MEMORY_LIMIT_GB = 2.85
-
-
-class MemoryHandler(InputLadder):
-    """The matrix elements of the coarse mesh can be read from the disk instead of being held."""
-
-    failures = ("out_of_memory",)
-    cure = "`etf_mem` 1"
-    max_num_corrections = 1
-    rungs: ClassVar[tuple[Namelists, ...]] = ({"inputepw": {"etf_mem": 1}},)
+_MANY_STEPS = 1000
 
 
 class MemoryLimitHandler(FailureHandler):
@@ -112,13 +104,21 @@ class PadeHandler(InputLadder):
     rungs: ClassVar[tuple[Namelists, ...]] = ({"inputepw": {"npade": 30}}, {"inputepw": {"npade": 20}})
 
 
-class EliashbergHandler(InputLadder):
+class EliashbergHandler(FailureHandler):
     """Just below Tc the gap settles slowly."""
 
     failures = ("eliashberg_not_converged",)
-    cure = "`nsiter` 1000, then `broyden_beta` 0.3"
+    cure = "`nsiter` at least 1000, then `broyden_beta` 0.3"
     max_num_corrections = 2
-    rungs: ClassVar[tuple[Namelists, ...]] = ({"inputepw": {"nsiter": 1000}}, {"inputepw": {"broyden_beta": 0.3}})
+
+    def act(self, folder: Path, attempt: Attempt) -> list[str]:
+        """Allow more steps than there were, then mix more carefully."""
+        path = folder / attempt.input_name
+        steps = max(_MANY_STEPS, read_namelists(path.read_text())["inputepw"].get("nsiter", 0))
+        for change in ({"nsiter": steps}, {"broyden_beta": 0.3})[self.n_applied_corrections :]:
+            if actions := patch_input(path, {"inputepw": change}):
+                return actions
+        return []
 
 
 def remove_interpolation(folder: Path, input_name: str) -> list[str]:
@@ -142,12 +142,9 @@ def remove_interpolation(folder: Path, input_name: str) -> list[str]:
 
 def epw_handlers() -> list[FailureHandler]:
     """Return the error handlers of epw.x."""
-    return [
-        StaleFilesHandler(),
-        MemoryHandler(),
-        MemoryLimitHandler(),
-        OuterWindowHandler(),
-        FrozenWindowHandler(),
-        PadeHandler(),
-        EliashbergHandler(),
-    ]
+    return [StaleFilesHandler(), OuterWindowHandler(), FrozenWindowHandler(), *gap_handlers()]
+
+
+def gap_handlers() -> list[FailureHandler]:
+    """Return those for the Eliashberg equations, to which the files of an earlier interpolation are the input."""
+    return [MemoryLimitHandler(), PadeHandler(), EliashbergHandler()]

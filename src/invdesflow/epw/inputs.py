@@ -18,6 +18,7 @@ from invdesflow.espresso.meshes import FineMesh, Mesh
 from invdesflow.espresso.protocols import Protocol
 
 __all__ = [
+    "ACOUSTIC_CM1",
     "FOLDER_OF_PHONONS",
     "Setup",
     "coarse_input",
@@ -30,7 +31,7 @@ __all__ = [
 
 FOLDER_OF_PHONONS = "save"
 _NO_MESH = FineMesh(k=(1, 1, 1), q=(1, 1, 1))
-_ACOUSTIC_CM1 = 2.0  # below it a phonon near Gamma is noise, and its coupling is left out
+ACOUSTIC_CM1 = 2.0  # a phonon below it, which near Gamma is noise, is left out of the coupling
 _INTERPOLATION = {
     "wannierize": False,
     "epbwrite": False,
@@ -146,7 +147,7 @@ def path_input(setup: Setup, fine: FineMesh, protocol: Protocol, q_file: str) ->
     q_file
         Name of the file that lists the q-points.
     """
-    todo = {"elph": True, "phonselfen": True, "delta_approx": True, "eps_acustic": _ACOUSTIC_CM1, "filqf": q_file}
+    todo = {"elph": True, "phonselfen": True, "delta_approx": True, "eps_acustic": ACOUSTIC_CM1, "filqf": q_file}
     text = epw_input(setup, fine, {**_INTERPOLATION, **_electrons(protocol), **todo})
     return "\n".join(line for line in text.splitlines() if not line.strip().startswith("nqf")) + "\n"
 
@@ -194,4 +195,4 @@ def _electrons(protocol: Protocol) -> dict[str, Any]:
 
 
 def _phonons(protocol: Protocol) -> dict[str, Any]:
-    return {"degaussq": protocol.degaussq_mev, "nqstep": protocol.nqstep, "eps_acustic": _ACOUSTIC_CM1}
+    return {"degaussq": protocol.degaussq_mev, "nqstep": protocol.nqstep, "eps_acustic": ACOUSTIC_CM1}

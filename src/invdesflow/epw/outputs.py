@@ -17,8 +17,10 @@ class WannierTrial(BaseModel):
     model_config = _CONFIG
 
     choice: str = Field(description="what it started from")
-    task_id: str | None = Field(description="none if it failed")
-    rms_mev: float | None = Field(description="deviation from pw.x near the Fermi level; none if it failed")
+    task_id: str | None = Field(description="none of a failed one that an older version tried")
+    rms_mev: float | None = Field(
+        description="deviation from pw.x where either is near the Fermi level; none if it failed"
+    )
     max_mev: float | None = Field(description="largest such deviation")
     spreads_a2: list[float] | None = Field(description="spread of each function (A^2)")
     problem: str = Field(description="why it was not taken; empty if it was")
@@ -78,15 +80,20 @@ class FineOutput(BaseModel):
 
 
 class GapOutput(BaseModel):
-    """The gap of the anisotropic equations at one temperature."""
+    """The gap at one temperature, at the Fermi level and continued to the real axis.
+
+    An older version took that of the anisotropic equations at the first Matsubara frequency, a few percent lower; the
+    name of its distribution begins with ``crystal.imag``.
+    """
 
     model_config = _CONFIG
 
     task_id: str
     temperature_k: float
     converged: bool
+    vanished: bool = Field(description="the only solution is zero: it is above Tc")
     gap_min_mev: float | None
     gap_max_mev: float | None
     gap_mean_mev: float | None
     distribution_file: str | None = Field(None, description="in the run folder; none for the isotropic equations")
-    reason: str = Field(description="why there is no gap; empty if there is one")
+    reason: str = Field(description="why there is no gap, or none that is known; empty if there is one")

@@ -1,5 +1,6 @@
 """The job that finds the coupling of every phonon along the path of the phonon bands."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,13 @@ from invdesflow.epw.outputs import FineOutput
 from invdesflow.epw.parsers.linewidths import read_mode_lambdas
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.meshes import Meshes, band_path
 from invdesflow.espresso.protocols import Protocol
 from invdesflow.espresso.tasks import Task, Way, perform, task_path
 from invdesflow.makers import SettingsMaker
 
 __all__ = ["PathCouplingMaker", "read_path_couplings"]
-
-_Q_FILE = "path.dat"
 
 
 @dataclass
@@ -41,6 +41,7 @@ class PathCouplingMaker(SettingsMaker):
     name: str = "coupling along the path"
 
     @job
+    @notes_failure
     def make(self, fine: FineOutput) -> str:
         """Run epw.x, and return the task_id.
 
@@ -52,29 +53,42 @@ class PathCouplingMaker(SettingsMaker):
         protocol, wannier = self.calculation.protocol, fine.coarse.wannier
         structure = wannier.nscf.structure
         mesh = Meshes.of(structure, protocol).fine[0]
-        text = path_input(setup_of(wannier, self.calculation), mesh, protocol, _Q_FILE)
+        q_list = _q_list(structure, protocol)
+        # the task is known by its input, which has no more of the list than its name
+        q_file = f"path-{hashlib.sha256(q_list.encode()).hexdigest()[:8]}.dat"
+        text = path_input(setup_of(wannier, self.calculation), mesh, protocol, q_file)
 
         def gather(path: Path) -> None:
             gather_coarse(fine.coarse, path)
-            (path / _Q_FILE).write_text(_q_list(structure, protocol))
+            (path / q_file).write_text(q_list)
 
         pseudopotentials = self.calculation.pseudopotentials(structure)
         task = Task(self.name, "epw.x", text, structure, pseudopotentials, (fine.coarse.task_id,))
         return perform(task, self.calculation, lambda _: {}, Way(gather, epw_handlers())).task_id
 
 
-def read_path_couplings(task_id: str) -> NDArray[Any]:
-    """Return lambda of every phonon along the path, (nq, modes).
+def read_path_couplings(task_id: str, shape: tuple[int, int]) -> NDArray[Any]:
+    """Return lambda of every phonon along the path.
+
+    Parameters
+    ----------
+    task_id
+        The run.
+    shape
+        Points of the path and modes.
 
     Raises
     ------
     EspressoError
-        If the file of the couplings is not there.
+        If the file of the couplings is not there, or is of other points.
     """
     files = sorted(task_path(task_id).glob("lambda.phself.*"))
     if len(files) != 1:
         raise EspressoError(f"{task_path(task_id)} holds {len(files)} lists of couplings instead of one.")
-    return read_mode_lambdas(files[0])
+    couplings = read_mode_lambdas(files[0])
+    if couplings.shape != shape:
+        raise EspressoError(f"{files[0]} has {couplings.shape} couplings instead of {shape}.")
+    return couplings
 
 
 def _q_list(structure: Structure, protocol: Protocol) -> str:

@@ -79,7 +79,9 @@ def coupling_arrays(
     hamiltonian = read_hamiltonian(task_path(wannier.task_id) / f"{PREFIX}_hr.dat")
     energies = np.linspace(-_DOS_RANGE_EV, _DOS_RANGE_EV, _DOS_POINTS)
     mesh = explicit_k_points(mesh_of_spacing(structure, protocol.dos_spacing))
-    along_path = {} if path_task_id is None else {"path_lambda": read_path_couplings(path_task_id)}
+    path = band_path(structure, protocol.path_spacing)
+    shape = (len(path.points), 3 * len(structure))
+    along_path = {} if path_task_id is None else {"path_lambda": read_path_couplings(path_task_id, shape)}
     return (
         along_path
         | _gap_distributions(gaps)
@@ -92,7 +94,7 @@ def coupling_arrays(
             "alpha2f_by_mode_mev": by_branch.spectrum().energies_mev,
             "alpha2f_by_mode": by_branch.branches,
             "electron_k_points": bands.k_points,
-            "electron_distances": band_path(structure, protocol.path_spacing).distances,
+            "electron_distances": path.distances,
             "bands_ev": bands.eigenvalues_ev - fermi,
             "wannier_bands_ev": hamiltonian.eigenvalues(bands.k_points) - fermi,
             "dos_ev": energies,

@@ -24,6 +24,7 @@ from invdesflow.epw.documents import (
     StepCost,
 )
 from invdesflow.epw.gap_closing import gap_closing_tc
+from invdesflow.epw.inputs import ACOUSTIC_CM1
 from invdesflow.epw.outputs import FineOutput, GapOutput
 from invdesflow.epw.result_arrays import coupling_arrays, phonon_arrays
 from invdesflow.errors import DatabaseError
@@ -33,6 +34,21 @@ from invdesflow.espresso.meshes import Meshes
 from invdesflow.espresso.outputs import PhononOutput, PwOutput
 
 __all__ = ["finished", "stopped"]
+
+_QUESTION = {
+    "elph_id",
+    "candidate_id",
+    "reduced_formula",
+    "space_group_number",
+    "structure",
+    "pressure_gpa",
+    "protocol",
+    "changed_settings",
+    "settings",
+    "pseudopotentials",
+    "created_at",
+    "provenance",
+}
 
 
 def stopped(
@@ -59,7 +75,7 @@ def stopped(
     last = static.task_id if phonons is None else phonons.bands_task_id
     found = _electrons(calculation, static) | ({} if phonons is None else _phonons(calculation, static, phonons))
     arrays = {} if phonons is None else phonon_arrays(static, phonons, calculation.protocol)
-    return _store(calculation, {"status": status, "reason": reason, **found}, arrays, [last])
+    return _store(calculation, {"status": status, "reason": reason, **found}, arrays, [last, *static.checks])
 
 
 def finished(
@@ -94,9 +110,10 @@ def finished(
     """
     last, protocol = fine.series[-1], calculation.protocol
     spectrum = spectrum_of(last.task_id)
+    reason = " ".join(filter(None, (fine.reason, _left_out(phonons))))
     fields = {
-        "status": "not_converged" if fine.reason else "completed",
-        "reason": fine.reason,
+        "status": "not_converged" if reason else "completed",
+        "reason": reason,
         **_electrons(calculation, static),
         **_phonons(calculation, static, phonons),
         "wannier": fine.coarse.wannier.trials,
@@ -117,8 +134,16 @@ def finished(
     wannier = fine.coarse.wannier
     ends = [phonons.bands_task_id, phonons.dos_task_id, wannier.bands.task_id, wannier.projections_task_id]
     ends += [task for task in [path_task_id, *(trial.task_id for trial in wannier.trials)] if task is not None]
-    ends += [step.task_id for step in fine.series] + [gap.task_id for gap in gaps]
+    ends += static.checks + [step.task_id for step in fine.series] + [gap.task_id for gap in gaps]
     return _store(calculation, fields, arrays, ends)
+
+
+def _left_out(phonons: PhononOutput) -> str:
+    """Say what the coupling lacks of soft phonons that are not imaginary enough to be called unstable."""
+    lowest = phonons.min_frequency_away_cm1
+    if lowest is None or lowest >= -ACOUSTIC_CM1:
+        return ""
+    return f"Phonons away from Gamma are imaginary down to {lowest:.1f} cm-1, and the coupling lacks them."
 
 
 def _critical_temperatures(spectrum: Alpha2F, mu_star: float, cutoff: float) -> list[CriticalTemperature]:
@@ -179,7 +204,7 @@ def _store(
         cost = _cost(database, ends)
         blob = database.blobs.put(pack_arrays(arrays)) if arrays else None
         values = (
-            begun.model_dump()
+            begun.model_dump(include=_QUESTION)  # nothing of an earlier result
             | fields
             | {
                 "arrays": blob,

@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.inputs import OUTDIR, PREFIX, automatic_k_points, namelists
 from invdesflow.espresso.meshes import Meshes
 from invdesflow.espresso.outputs import PwOutput
 from invdesflow.espresso.parsers.densities_of_states import read_density_of_states, read_partial_densities
 from invdesflow.espresso.parsers.text import FloatArray
 from invdesflow.espresso.pw_jobs import SAVE, PwNscfMaker, read_pw
-from invdesflow.espresso.tasks import Task, Way, failed, link_files, perform, task_path
+from invdesflow.espresso.tasks import Task, Way, link_files, perform, task_path
 from invdesflow.makers import SettingsMaker
 
 __all__ = ["DosMaker", "DosOutput", "ProjectedDos", "read_projected_dos"]
@@ -92,6 +93,7 @@ class DosMaker(SettingsMaker):
     name: str = "density of states"
 
     @job
+    @notes_failure
     def make(self, static: PwOutput) -> DosOutput:
         """Run pw.x and projwfc.x.
 
@@ -112,7 +114,7 @@ class DosMaker(SettingsMaker):
         nscf = bands.run(static, automatic_k_points(mesh), {"nbnd": n_bands, "occupations": "tetrahedra_opt"})
         fermi = nscf.fermi_energy_ev
         if fermi is None:
-            raise failed(self.calculation, "pw.x gave no Fermi level with tetrahedra.", "Make dos_spacing smaller.")
+            raise EspressoError("pw.x gave no Fermi level with tetrahedra.", "Make dos_spacing smaller.")
         projection = {"filpdos": PREFIX, "deltae": _STEP_EV, "emax": round(fermi + _ABOVE_FERMI_EV, 1)}
         text = namelists({"projwfc": {"prefix": PREFIX, "outdir": OUTDIR, **projection}})
         pseudopotentials = self.calculation.pseudopotentials(structure)

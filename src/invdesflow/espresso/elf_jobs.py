@@ -11,6 +11,7 @@ from invdesflow.crystals.field import CrystalField
 from invdesflow.crystals.symmetry import Symmetry, symmetry_of
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.inputs import OUTDIR, PREFIX, namelists
 from invdesflow.espresso.outputs import PwOutput
 from invdesflow.espresso.parsers.volumetric import PeriodicFunction, read_periodic_function
@@ -62,6 +63,7 @@ class ElfMaker(SettingsMaker):
     name: str = "electron localisation function"
 
     @job
+    @notes_failure
     def make(self, static: PwOutput) -> ElfOutput:
         """Run pp.x.
 

@@ -220,7 +220,12 @@ FAILURES: tuple[FailureKind, ...] = (
         "meshes_not_commensurate",
         _EPW,
         "The mesh of k-points is not a multiple of the mesh of q-points, or not the mesh of the bands.",
-        signs=("q-vec not commensurate", "to be multiple of nqf1,nqf2,nqf3", "nscf run inconsistent with epw input"),
+        signs=(
+            "q-vec not commensurate",
+            "to be multiple of nqf1,nqf2,nqf3",
+            "nscf run inconsistent with epw input",
+            "coarse k-mesh needs to be strictly positive",
+        ),
     ),
     FailureKind(
         504,
@@ -274,8 +279,15 @@ FAILURES: tuple[FailureKind, ...] = (
         512,
         "spectrum_missing",
         _EPW,
-        "The file of the spectral function is missing, ends early or has other columns than EPW reads.",
-        signs=("Fortran runtime error: End of file", "Fortran runtime error: Bad real number", "opening fila2f"),
+        "The file of the spectral function is missing.",
+        signs=("opening fila2f",),
+    ),
+    FailureKind(
+        515,
+        "file_not_as_expected",
+        _EPW,
+        "A file that EPW reads is missing, ends early or has something else in it.",
+        signs=("Fortran runtime error: End of file", "Fortran runtime error: Bad real number"),
         return_codes=(2,),
     ),
     FailureKind(

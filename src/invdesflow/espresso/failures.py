@@ -26,6 +26,7 @@ CRASH_FILE = "CRASH"
 _NO_GAP_MEV = 1e-3  # the BCS gap of a Tc of 7 mK; above Tc the iterations end at 1e-50 and less
 _ROOM_BYTES = 1 << 20
 _ELIASHBERG_STOPS = (b"Convergence was not reached in nsiter", b"Error in routine mix_broyden")
+_ELIASHBERG_CONVERGED = b"Convergence was reached in nsiter"
 # A row of the table of iterations, of which the last column is the gap in meV.
 _ITERATION = re.compile(rb"^\s+\d+(?:\s+\S+){2}\s+(-?\d+\.\d+)E?([+-]\d+)\s*$", re.MULTILINE)
 _ITERATION_BYTES = 4096
@@ -110,12 +111,16 @@ def _said(program: Program, words: RunWords) -> tuple[str | None, list[str]]:
 
 def _said_by_epw(words: RunWords) -> str | None:
     stop = max(words.output.find(sign) for sign in _ELIASHBERG_STOPS)
-    if stop < 0:
-        return None
-    rows = _ITERATION.findall(words.output, max(0, stop - _ITERATION_BYTES), stop)
+    if stop >= 0:
+        return "gap_vanished" if _last_gap_mev(words, stop) < _NO_GAP_MEV else "eliashberg_not_converged"
+    end = words.output.rfind(_ELIASHBERG_CONVERGED)  # its criterion is relative, so that a gap of 1e-50 may meet it
+    return "gap_vanished" if end >= 0 and _last_gap_mev(words, end) < _NO_GAP_MEV else None
+
+
+def _last_gap_mev(words: RunWords, end: int) -> float:
+    rows = _ITERATION.findall(words.output, max(0, end - _ITERATION_BYTES), end)
     # Fortran drops the E before an exponent of three digits.
-    gap_mev = float(b"e".join(rows[-1])) if rows else math.inf
-    return "gap_vanished" if abs(gap_mev) < _NO_GAP_MEV else "eliashberg_not_converged"
+    return abs(float(b"e".join(rows[-1]))) if rows else math.inf
 
 
 def _stopped_at_symmetries(words: RunWords) -> bool:

@@ -23,6 +23,7 @@ class PwOutput(BaseModel):
     n_bands: int
     gap_ev: float | None = Field(description="gap on the mesh (eV); 0 for a metal, none without empty bands")
     absolute_magnetisation: float | None = Field(description="Bohr magnetons per cell; none without spin")
+    checks: list[str] = Field(default_factory=list, description="task_ids of runs that only judged it, and cost too")
 
 
 class QPointsOutput(BaseModel):
@@ -64,5 +65,8 @@ class PhononOutput(BaseModel):
     q_tasks: list[str] = Field(description="task_ids of the q-points in their order")
     stable: bool
     min_frequency_cm1: float
+    min_frequency_away_cm1: float | None = Field(
+        None, description="the same, of points nearer to another q-point that was calculated than to Gamma"
+    )
     max_frequency_cm1: float
     imaginary_modes: list[ImaginaryMode] = Field(description="beyond the threshold, lowest first")

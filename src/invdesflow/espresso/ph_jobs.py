@@ -13,9 +13,10 @@ from pymatgen.core import Structure
 
 from invdesflow.espresso.calculation import Calculation
 from invdesflow.espresso.documents import EspressoTaskDocument
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.handlers_ph import ph_handlers
 from invdesflow.espresso.inputs import DYNAMICAL_MATRICES, FORCE_CONSTANTS, PREFIX, matdyn_input, ph_input, q2r_input
-from invdesflow.espresso.meshes import Meshes, band_path
+from invdesflow.espresso.meshes import Mesh, Meshes, band_path
 from invdesflow.espresso.outputs import ImaginaryMode, PhononOutput, PwOutput, QPointOutput, QPointsOutput
 from invdesflow.espresso.parsers.dynamical_matrix import read_dynamical_matrix, read_q_points
 from invdesflow.espresso.parsers.matdyn import read_frequencies
@@ -54,6 +55,7 @@ class QPointsMaker(SettingsMaker):
     name: str = "q-points"
 
     @job
+    @notes_failure
     def make(self, static: PwOutput) -> QPointsOutput:
         """Run ph.x as far as its list of q-points.
 
@@ -87,6 +89,7 @@ class PhMaker(SettingsMaker):
     name: str = "phonons"
 
     @job
+    @notes_failure
     def make(self, static: PwOutput, number: int) -> QPointOutput:
         """Run ph.x at one q-point.
 
@@ -134,6 +137,7 @@ class ForceConstantsMaker(SettingsMaker):
     name: str = "force constants"
 
     @job
+    @notes_failure
     def make(self, static: PwOutput, q_points: QPointsOutput, phonons: Sequence[QPointOutput]) -> PhononOutput:
         """Run q2r.x, and matdyn.x along the band path and on a mesh.
 
@@ -169,6 +173,7 @@ class ForceConstantsMaker(SettingsMaker):
         # matdyn.x gives the points of a mesh in 2 pi / alat, where alat is the length of the first vector
         mesh_points = in_zone.points @ (structure.lattice.matrix / structure.lattice.a).T
         points, frequencies = np.vstack([path.points, mesh_points]), np.vstack([on_path, in_zone.values])
+        away = _away_from_gamma(points, Meshes.of(structure, protocol).q)
         imaginary = imaginary_modes(points, frequencies, protocol.stability_threshold_cm1)
         return PhononOutput(
             task_id=collected.task_id,
@@ -177,6 +182,7 @@ class ForceConstantsMaker(SettingsMaker):
             q_tasks=[phonon.task_id for phonon in phonons],
             stable=not imaginary,
             min_frequency_cm1=float(frequencies.min()),
+            min_frequency_away_cm1=float(frequencies[away].min()) if away.any() else None,
             max_frequency_cm1=float(frequencies.max()),
             imaginary_modes=imaginary,
         )
@@ -245,6 +251,7 @@ class PhononMaker(SettingsMaker):
         return Flow([q_points, phonons], output=phonons.output, name=self.name)
 
     @job(name="one job for each q-point")
+    @notes_failure
     def of_q_points(self, static: PwOutput, q_points: QPointsOutput) -> Response[PhononOutput]:
         """Replace this job by one for each q-point and one that collects them."""
         total = len(q_points.q_points)
@@ -278,6 +285,12 @@ def run_ph(
     text = ph_input(Meshes.of(structure, protocol).q, {"tr2_ph": protocol.tr2_ph, **parameters})
     task = Task(step, "ph.x", text, structure, calculation.pseudopotentials(structure), (static.task_id,))
     return perform(task, calculation, read, Way(take_states, ph_handlers(), superfluous))
+
+
+def _away_from_gamma(q_points: NDArray[np.float64], mesh: Mesh) -> NDArray[np.bool_]:
+    """Tell which points (n, 3) are nearer to another point of the mesh than to Gamma."""
+    nearest = (q_points - np.round(q_points)) * mesh
+    return np.asarray(np.abs(nearest).max(axis=1) > 0.5)
 
 
 def imaginary_modes(

@@ -78,7 +78,7 @@ class Protocol(BaseModel):
     nqstep: int = Field(ge=50, description="points of alpha2F")
     wscut_multiple: float = Field(ge=3, description="Matsubara cutoff over the highest phonon frequency")
     mu_stars: tuple[Annotated[float, Field(ge=0, le=0.3)], ...] = Field(
-        min_length=1, description="Coulomb pseudopotentials; EPW runs with the first"
+        min_length=1, description="Coulomb pseudopotentials, rising; EPW runs with the first"
     )
     npade: int = Field(ge=1, le=100, description="share of the Matsubara points for the Pade approximants (%)")
     nsiter: int = Field(ge=1, description="steps of the Eliashberg equations")
@@ -101,8 +101,8 @@ class Protocol(BaseModel):
             raise ValueError("fine_q_spacings must fall, so that the meshes become finer")
         if any(later <= earlier for earlier, later in pairwise(self.temperature_fractions)):
             raise ValueError("temperature_fractions must rise")
-        if len(set(self.mu_stars)) < len(self.mu_stars):
-            raise ValueError("mu_stars must differ")
+        if any(later <= earlier for earlier, later in pairwise(self.mu_stars)):
+            raise ValueError("mu_stars must rise")
         return self
 
     def values(self) -> dict[str, Any]:

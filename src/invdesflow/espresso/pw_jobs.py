@@ -9,14 +9,16 @@ from typing import Any
 from jobflow import job
 from pymatgen.core import Structure
 
+from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation
 from invdesflow.espresso.documents import EspressoTaskDocument
+from invdesflow.espresso.failure_notes import notes_failure
 from invdesflow.espresso.handlers_pw import pw_handlers
 from invdesflow.espresso.inputs import PREFIX, automatic_k_points, explicit_k_points_card, pw_input
 from invdesflow.espresso.meshes import Meshes
 from invdesflow.espresso.outputs import PwOutput
 from invdesflow.espresso.parsers.pw_xml import PwResult, read_pw_xml
-from invdesflow.espresso.tasks import Prepare, Task, Way, failed, leave_empty, link_files, perform, task_path
+from invdesflow.espresso.tasks import Prepare, Task, Way, leave_empty, link_files, perform, task_path
 from invdesflow.makers import SettingsMaker
 
 __all__ = ["SAVE", "PwNscfMaker", "PwRelaxMaker", "PwStaticMaker", "read_pw"]
@@ -46,6 +48,7 @@ class PwStaticMaker(SettingsMaker):
     starting_magnetisation: float | None = None
 
     @job
+    @notes_failure
     def make(self, structure: Structure, parents: Sequence[str] = ()) -> PwOutput:
         """Run pw.x.
 
@@ -92,6 +95,7 @@ class PwRelaxMaker(SettingsMaker):
     name: str = "relax"
 
     @job
+    @notes_failure
     def make(self, structure: Structure) -> PwOutput:
         """Run pw.x as often as it takes.
 
@@ -143,8 +147,7 @@ class PwRelaxMaker(SettingsMaker):
             same_mesh = automatic_k_points(Meshes.of(structure, protocol).k_scf) == k_points
             if same_mesh and pressure is not None and abs(pressure - wanted) <= protocol.pressure_tolerance_gpa:
                 return output
-        raise failed(
-            self.calculation,
+        raise EspressoError(
             f"After {protocol.max_relaxations} relaxations the pressure is {pressure} GPa instead of {wanted:g}.",
             "Raise ecutwfc_ry or max_relaxations of the protocol.",
         )
@@ -160,35 +163,45 @@ class PwNscfMaker(SettingsMaker):
         Accuracy, pseudopotentials, pressure.
     name
         Name of the job.
-    mode
-        What pw.x calls it: ``nscf`` for a uniform list of k-points, ``bands`` for a path.
     """
 
     calculation: Calculation
     name: str = "nscf"
-    mode: str = "nscf"
 
     @job
+    @notes_failure
     def make(self, static: PwOutput, k_points: list[list[float]], n_bands: int) -> PwOutput:
-        """Run pw.x on a list of k-points.
+        """Run pw.x on a list of k-points, a uniform one or a path.
 
         Parameters
         ----------
         static
             The run whose density is taken.
         k_points
-            Crystal coordinates. The list is never reduced by symmetry.
+            Crystal coordinates. The list is kept as it is.
         n_bands
             Bands to find.
 
         Raises
         ------
         EspressoError
-            If it failed.
-        """
-        return self.run(static, explicit_k_points_card(k_points), {"nbnd": n_bands})
+            If it failed, or pw.x took other points.
 
-    def run(self, static: PwOutput, k_points_card: str, system: Mapping[str, Any]) -> PwOutput:
+        Notes
+        -----
+        pw.x calls it ``bands``. What it calls ``nscf`` adds points to the list where the crystal has less symmetry than
+        its lattice, and epw.x wants a uniform mesh and nothing else.
+        """
+        output = self.run(static, explicit_k_points_card(k_points), {"nbnd": n_bands}, mode="bands")
+        found = len(read_pw(output.task_id).k_points)
+        if found != len(k_points):
+            raise EspressoError(
+                f"pw.x found bands at {found} k-points instead of the {len(k_points)} that were asked for.",
+                f"Look at {task_path(output.task_id)}.",
+            )
+        return output
+
+    def run(self, static: PwOutput, k_points_card: str, system: Mapping[str, Any], *, mode: str = "nscf") -> PwOutput:
         """Run pw.x within a job.
 
         Parameters
@@ -199,13 +212,15 @@ class PwNscfMaker(SettingsMaker):
             The card ``K_POINTS``.
         system
             What the namelist has beside that of all runs.
+        mode
+            What pw.x calls it: ``nscf`` finds a Fermi level too, ``bands`` keeps the list of k-points.
 
         Raises
         ------
         EspressoError
             If it failed.
         """
-        groups = pw_groups(self.calculation, self.mode, system=system)
+        groups = pw_groups(self.calculation, mode, system=system)
         density = task_path(static.task_id)
 
         def take_density(path: Path) -> None:

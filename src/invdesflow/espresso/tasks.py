@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from custodian.custodian import ErrorHandler
+from pydantic import ValidationError
 from pymatgen.core import Structure
 
 from invdesflow.database import Database
-from invdesflow.database.documents import content_hash, utc_now
+from invdesflow.database.collection import Collection
+from invdesflow.database.documents import content_hash
 from invdesflow.database.provenance import current_provenance
 from invdesflow.errors import EspressoError, SpectrumError
 from invdesflow.espresso.calculation import Calculation, pseudopotential_references
@@ -19,7 +21,7 @@ from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.espresso.failures import Failure, default_input
 from invdesflow.espresso.programs import Program
 from invdesflow.espresso.pseudopotentials import Pseudopotential
-from invdesflow.espresso.run_folder import task_folder
+from invdesflow.espresso.run_folder import RunFolder, task_folder
 from invdesflow.espresso.running import RunRecord, run_program
 from invdesflow.settings import Settings, get_settings
 
@@ -28,7 +30,6 @@ __all__ = [
     "Read",
     "Task",
     "Way",
-    "failed",
     "leave_empty",
     "link_file",
     "link_files",
@@ -186,32 +187,32 @@ def perform(task: Task, calculation: Calculation, read: Read, way: Way) -> Espre
     """
     with Database() as database, task_folder(run_root(), task.task_id) as folder:
         collection = database.collection(EspressoTaskDocument)
-        stored = collection.get(task.task_id)
-        if stored is not None and folder.finished:
-            return stored
+        if folder.finished:
+            return _finished(collection, task.task_id, folder)
         folder.restart_clean()
-        try:
-            document = _run(task, calculation, read, way, folder.path)
-        except EspressoError as error:  # a program or a file that is not there: it has not run
-            raise failed(calculation, error.problem, error.remedy) from error
+        document = _run(task, calculation, read, way, folder.path)
         collection.upsert([document])
         if document.failure is not None and document.failure.name not in way.answers:
-            raise failed(calculation, *_told(task, document.failure, folder.path))
+            raise EspressoError(*_told(task, document.failure, folder.path))
         for pattern in way.superfluous:
             _remove(folder.path.glob(pattern))
         folder.mark_finished(document)
         return document
 
 
-def failed(calculation: Calculation, problem: str, remedy: str) -> EspressoError:
-    """Note in its document that a calculation cannot go on, and return the error that says so."""
-    if calculation.elph_id is not None:
-        with Database() as database:
-            database.raw["electron_phonon"].update_one(
-                {"elph_id": calculation.elph_id},
-                {"$set": {"status": "failed", "reason": problem, "updated_at": utc_now()}},
-            )
-    return EspressoError(problem, remedy)
+def _finished(collection: Collection[EspressoTaskDocument], task_id: str, folder: RunFolder) -> EspressoTaskDocument:
+    """Return the document of a task whose files are there; from the folder if another database asked for it."""
+    stored = collection.get(task_id)
+    if stored is not None:
+        return stored
+    try:
+        document = EspressoTaskDocument.model_validate_json(folder.record)
+    except ValidationError:
+        raise EspressoError(
+            f"{folder.path} was written by another version of InvDesFlow.", "Remove it; its step is then run again."
+        ) from None
+    collection.upsert([document])
+    return document
 
 
 def _told(task: Task, failure: Failure, path: Path) -> tuple[str, str]:
@@ -219,7 +220,8 @@ def _told(task: Task, failure: Failure, path: Path) -> tuple[str, str]:
     said = failure.detail.strip().splitlines() or ["nothing"]
     return (
         f"{task.step} of {task.structure.composition.reduced_formula} failed ({failure.name}): {failure.message}",
-        f"{task.program} said: {said[-1].strip().rstrip('.')}. See {path}.",
+        f"{task.program} said: {said[-1].strip().rstrip('.')}. See {path}."
+        + (" It may succeed when it is repeated." if failure.transient else ""),
     )
 
 

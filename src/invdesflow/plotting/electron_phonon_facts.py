@@ -50,7 +50,9 @@ def _question(document: ElectronPhononDocument) -> Iterator[tuple[str, str | Mar
     yield "Candidate", document.candidate_id or "none: a crystal from elsewhere"
     yield "Space group", space_group_html(sg_symbol_from_int_number(number), number)
     yield "Pressure", f"{document.pressure_gpa:g} GPa"
-    yield "Protocol", document.protocol
+    yield "Protocol", document.protocol_label
+    if document.changed_settings:
+        yield "Changed settings", ", ".join(f"{name} = {value}" for name, value in document.changed_settings.items())
     functionals = sorted({pseudo.functional for pseudo in document.pseudopotentials.values()})
     yield "Functional", ", ".join(functionals)
 

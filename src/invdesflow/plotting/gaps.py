@@ -52,8 +52,8 @@ def gap_figure(gaps: Sequence[GapOutput], arrays: Mapping[str, NDArray[Any]], tc
     Returns
     -------
     plotly.graph_objects.Figure
-        One trace for each distribution, which begins at its temperature; the mean gaps; and a cross on the axis at each
-        temperature at which there is no gap, with the reason.
+        One trace for each distribution, which begins at its temperature; the mean gaps; on the axis a cross at each
+        temperature at which the gap has vanished, and an open circle where epw.x did not converge.
     """
     distributions = gap_distributions(arrays)
     temperatures = sorted({*distributions, *(gap.temperature_k for gap in gaps)})
@@ -65,8 +65,12 @@ def gap_figure(gaps: Sequence[GapOutput], arrays: Mapping[str, NDArray[Any]], tc
     if found:
         figure.add_trace(_means(found, anisotropic=bool(distributions)))
     missing = [gap for gap in gaps if gap.gap_mean_mev is None]
-    if missing:
-        figure.add_trace(_missing(missing))
+    for name, symbol, these in (
+        ("no gap", "x-thin", [gap for gap in missing if gap.vanished]),
+        ("unknown: not converged", "circle-open", [gap for gap in missing if not gap.vanished]),
+    ):
+        if these:
+            figure.add_trace(_missing(these, name, symbol))
     if tc_k is not None:
         figure.add_vline(x=tc_k, line={"color": GREY, "dash": "dot", "width": 1}, annotation_text="T<sub>c</sub>")
     highest = max([0.0, *(gap.gap_max_mev for gap in found if gap.gap_max_mev is not None)])
@@ -109,13 +113,13 @@ def _means(gaps: Sequence[GapOutput], *, anisotropic: bool) -> go.Scatter:
     )
 
 
-def _missing(gaps: Sequence[GapOutput]) -> go.Scatter:
+def _missing(gaps: Sequence[GapOutput], name: str, symbol: str) -> go.Scatter:
     return go.Scatter(
         x=[gap.temperature_k for gap in gaps],
         y=[0.0] * len(gaps),
-        name="no gap found",
+        name=name,
         mode="markers",
-        marker={"color": GREY, "size": 9, "symbol": "x-thin", "line": {"color": GREY, "width": 2}},
+        marker={"color": GREY, "size": 9, "symbol": symbol, "line": {"color": GREY, "width": 2}},
         customdata=[str(escape(gap.reason)) for gap in gaps],
         hovertemplate="%{x:.4g} K<br>%{customdata}<extra></extra>",
         cliponaxis=False,
