@@ -13,24 +13,17 @@ from invdesflow.campaigns.local import run_campaign
 from invdesflow.campaigns.models import model_registry
 from invdesflow.campaigns.recipes import read_recipe
 from invdesflow.campaigns.rounds import get_campaign
-<<<<<<< HEAD
-from invdesflow.epw.documents import ElectronPhononDocument
-=======
 from invdesflow.campaigns.verify_candidates import VerifyMaker
->>>>>>> mend-database
+from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.errors import ConfigurationError
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.learning.labelled_pool import LabelledPoolMaker
 from invdesflow.learning.rounds import stored_round
-<<<<<<< HEAD
 from invdesflow.learning.training_set_documents import TrainingSetDocument
 from invdesflow.relaxation.documents import RelaxationDocument, Subject
 from invdesflow.screening.documents import ScreeningDocument
 from invdesflow.screening.gates import Thresholds, tc_gate
-=======
-from invdesflow.screening.gates import Thresholds
 from invdesflow.screening.jobs import ScreenMaker
->>>>>>> mend-database
 from invdesflow.superconductors.documents import SuperconductorDocument
 from invdesflow.testing.labelled_set import write_labelled_set
 

@@ -16,7 +16,7 @@ from invdesflow.generation.documents import NoveltyResult, Rejection
 __all__ = ["Crystal", "CrystalIndex", "Known", "assess", "duplicate_rejection", "same_crystal"]
 
 _HYDROGEN = Element("H")
-_LARGEST_SHIFT = 0.1
+_LARGEST_SHIFT = 0.13
 """Most that the distance of an element from hydrogen may differ in the same crystal, in units of the mean spacing."""
 
 
