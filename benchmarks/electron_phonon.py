@@ -30,6 +30,7 @@ from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.espresso.ph_jobs import PhononMaker
 from invdesflow.espresso.pw_jobs import PwStaticMaker
 from invdesflow.settings import get_settings
+from invdesflow.testing.local_server import free_port, write_store_file
 
 FAMILY = "/usr/share/espresso/pseudo"
 FILES = {"Al": "Al.pz-vbc.UPF", "Mg": "Mg.pz-n-vbc.UPF", "B": "B.pz-vbc.UPF"}
@@ -87,7 +88,8 @@ def crystal(material: str) -> Structure:
 @contextmanager
 def own_place(folder: Path) -> Iterator[Database]:
     """Open a database, and keep run folders, where nothing else is."""
-    os.environ["INVDESFLOW_DATA_DIR"] = str(folder / "data")
+    stores = write_store_file(folder / "stores", free_port())
+    os.environ |= {"INVDESFLOW_DATA_DIR": str(folder / "data"), "INVDESFLOW_STORES": str(stores)}
     get_settings.cache_clear()
     with Database() as database:
         try:

@@ -176,6 +176,12 @@ def test_distributions_keep_what_lies_between_their_gaps_and_end_on_the_paper():
     assert figure.layout.xaxis.range[1] > max(trace.x)
 
 
+def test_a_temperature_with_many_digits_is_that_of_its_distribution():
+    gap = synthetic.gaps()[0].model_copy(update={"temperature_k": 7.89593373})
+    figure = gap_figure([gap], {"gap_7.89593": np.arange(3.0), "gap_density_7.89593": np.array([0.0, 1.0, 0.0])})
+    assert max(figure.data[0].x) - 7.89593 > 1.0
+
+
 def test_temperatures_are_sorted_as_numbers():
     found = gap_distributions(
         {f"{name}_{t}": np.ones(2) for t in ("10.5", "9", "1e+02") for name in ("gap", "gap_density")}

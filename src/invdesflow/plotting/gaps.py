@@ -56,7 +56,8 @@ def gap_figure(gaps: Sequence[GapOutput], arrays: Mapping[str, NDArray[Any]], tc
         temperature at which the gap has vanished, and an open circle where epw.x did not converge.
     """
     distributions = gap_distributions(arrays)
-    temperatures = sorted({*distributions, *(gap.temperature_k for gap in gaps)})
+    # A name of an array holds six digits of its temperature, and both are one temperature.
+    temperatures = sorted({*distributions, *(float(f"{gap.temperature_k:.6g}") for gap in gaps)})
     width = _SHARE_OF_SPACING * (np.diff(temperatures).min() if len(temperatures) > 1 else temperatures[0])
     figure = go.Figure()
     for number, (temperature, (gap_mev, density)) in enumerate(distributions.items()):
