@@ -29,7 +29,7 @@ class VerifyMaker(SettingsMaker):
     name
         Name of the stage.
     protocol
-        How accurate: paper, precise, moderate, fast or smoke.
+        How accurate: precise, paper, moderate, fast or smoke.
     overrides
         Settings of the protocol to change.
     family

@@ -63,7 +63,7 @@ def intercalate(
         bool, typer.Option("--verify", help="Calculate the best pairs with Quantum ESPRESSO and EPW")
     ] = False,
     verified: Annotated[int, typer.Option(min=1, help="Pairs that are calculated with --verify")] = 1,
-    protocol: Annotated[str, typer.Option(help="Of --verify: paper, precise, moderate, fast or smoke")] = "moderate",
+    protocol: Annotated[str, typer.Option(help="Of --verify: precise, paper, moderate, fast or smoke")] = "moderate",
     family: Annotated[
         str, typer.Option(help="Of --verify: family of pseudopotentials, or a folder of UPF files")
     ] = "pseudodojo-pbe-standard",

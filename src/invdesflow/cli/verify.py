@@ -22,7 +22,7 @@ def verify(
     subject: Annotated[
         str, typer.Argument(help="Candidate, known superconductor (identifier or formula), or structure file")
     ],
-    protocol: Annotated[str, typer.Option(help="paper, precise, moderate, fast or smoke")] = "moderate",
+    protocol: Annotated[str, typer.Option(help="precise, paper, moderate, fast or smoke")] = "moderate",
     family: Annotated[
         str, typer.Option(help="Family of pseudopotentials, or a folder of UPF files")
     ] = "pseudodojo-pbe-standard",

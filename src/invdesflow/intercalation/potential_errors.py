@@ -1,4 +1,4 @@
-"""How wrong the potentials are in families of hosts, as `benchmarks/hydride_lattices.py` measured it."""
+"""How far potentials are from published lattices of families of hosts, as `benchmarks/hydride_lattices.py` found."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -41,7 +41,7 @@ class Family(BaseModel):
 
 
 class LatticeErrors(BaseModel):
-    """Errors of relaxed lattice constants of a family with one potential, against published ones."""
+    """Deviations of the relaxed lattice constants of a family with one potential from published ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -64,7 +64,7 @@ def load_lattice_errors() -> tuple[LatticeErrors, ...]:
 
 
 def lattice_warnings(structure: Structure, digest: str) -> Iterator[str]:
-    """Say in sentences where a potential is known to be wrong by more than a percent for the like of a crystal.
+    """Say where a potential differs from published lattices by more than a percent for the like of a crystal.
 
     Parameters
     ----------
@@ -83,6 +83,7 @@ def lattice_warnings(structure: Structure, digest: str) -> Iterator[str]:
             family = known.family
             yield (
                 f"{known.potential} relaxes crystals with {family.element} of the type {family.prototype} to lattice "
-                f"constants that are {known.mean_percent:.1f} % off on average over {known.count}, at worst "
-                f"{known.worst_percent:+.0f} % ({known.worst_crystal}): take volumes, bonds and phonons as rough."
+                f"constants that differ from the published ones by {known.mean_percent:.1f} % on average over "
+                f"{known.count}, at worst by {known.worst_percent:+.0f} % ({known.worst_crystal}): take volumes, bonds "
+                "and phonons as rough."
             )
