@@ -128,6 +128,15 @@ def test_a_cycle_that_converged_to_nothing_is_above_tc(folder, gap, name):
     assert (failure and failure.name) == name
 
 
+def test_a_continuation_to_nothing_is_told_though_epw_calls_it_converged(folder):
+    """Aluminium at 0.46 K, as epw.x 5.3.1 printed it; with `npade` 20 it gives 0.0615 meV."""
+    rows = "         13   2.463644E-05   1.323472E+00   6.150288E-02\n     Convergence was reached in nsiter =     13\n"
+    pade = "        pade    Re[znorm]   Re[delta] [meV]\n        380            NaN            NaN\n"
+    with (folder / "epw.out").open("a") as output:
+        output.write(f"{rows}{pade}     Convergence was reached for N =    380 Pade approximants\n")
+    assert diagnose("epw.x", folder, 0).name == "pade_not_finite"
+
+
 def test_a_list_of_q_points_is_what_was_asked_for(tmp_path):
     (tmp_path / "ph.out").write_text("     (   3 q-points):\n       N         xq(1)         xq(2)         xq(3)\n")
     (tmp_path / "ph.in").write_text("title\n&inputph\n  start_irr = 0\n  last_irr = 0\n/\n")

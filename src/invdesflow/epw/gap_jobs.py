@@ -26,7 +26,7 @@ __all__ = ["EliashbergMaker"]
 
 _FINE_FILES = ["crystal.fmt", "epwdata.fmt", "*dmedata.fmt", "selecq.fmt", f"{PREFIX}.ukk", f"{PREFIX}.k*map"]
 _EV_PER_MEV = 1e-3
-_NO_GAP = frozenset({"gap_vanished", "eliashberg_not_converged"})
+_NO_GAP = frozenset({"gap_vanished", "eliashberg_not_converged", "pade_not_finite"})
 
 
 @dataclass

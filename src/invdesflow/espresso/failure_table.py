@@ -253,7 +253,7 @@ FAILURES: tuple[FailureKind, ...] = (
         "pade_not_finite",
         _EPW,
         "The Pade approximation has coefficients that are not numbers, because it uses too many Matsubara points.",
-        signs=("Pade coefficients are NaN", "one or more coefficients are NaN"),
+        signs=("Pade coefficients are NaN", "one or more coefficients are NaN", "NaN            NaN"),  # of Z and Delta
     ),
     FailureKind(
         509,
