@@ -95,7 +95,7 @@ def test_gaps_of_strong_coupling_close_at_their_tc(lambda_: float) -> None:
 @pytest.mark.parametrize(
     ("gaps", "said"),
     [
-        ([], "no gap was found at any of the temperatures"),
+        ([], "epw.x is not asked for temperatures below 0.2 K"),
         ([gap(10.0, None)], "no gap was found at any of the temperatures"),
         ([unknown(10.0)], "no gap was found at any of the temperatures; epw.x did not converge at 10 K"),
         (

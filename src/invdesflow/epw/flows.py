@@ -13,7 +13,7 @@ from invdesflow.eliashberg.critical_temperature import critical_temperature
 from invdesflow.eliashberg.pairing import Pairing
 from invdesflow.epw.coupling_jobs import EpwMaker, spectrum_of
 from invdesflow.epw.documents import ElectronPhononDocument
-from invdesflow.epw.gap_jobs import EliashbergMaker
+from invdesflow.epw.gap_jobs import COLDEST_K, EliashbergMaker
 from invdesflow.epw.outputs import FineOutput, GapOutput
 from invdesflow.epw.path_jobs import PathCouplingMaker
 from invdesflow.epw.results import finished, stopped
@@ -183,10 +183,11 @@ class ElectronPhononMaker(SettingsMaker):
         spectrum = spectrum_of(fine.series[-1].task_id)
         cutoff = protocol.wscut_multiple * spectrum.omega_max_mev
         expected = critical_temperature(Pairing(spectrum, protocol.mu_stars[0], cutoff))
-        temperatures = [] if expected is None else [fraction * expected for fraction in protocol.temperature_fractions]
+        wanted = [] if expected is None else [fraction * expected for fraction in protocol.temperature_fractions]
         solved = [
             EliashbergMaker(self.calculation, f"Eliashberg at {temperature:.4g} K").make(fine, temperature)
-            for temperature in temperatures
+            for temperature in wanted
+            if temperature >= COLDEST_K
         ]
         along = [PathCouplingMaker(self.calculation).make(fine)] if protocol.path_couplings else []
         path_task_id = along[0].output if along else None

@@ -5,6 +5,7 @@ from math import sqrt, tanh
 
 from scipy.optimize import brentq
 
+from invdesflow.epw.gap_jobs import COLDEST_K
 from invdesflow.epw.outputs import GapOutput
 
 __all__ = ["gap_closing_tc"]
@@ -31,6 +32,8 @@ def gap_closing_tc(gaps: Sequence[GapOutput]) -> tuple[float | None, str]:
     put through the largest gaps at the two highest temperatures that have one; its Tc is taken if it lies below the
     lowest temperature at which it has vanished.
     """
+    if not gaps:
+        return None, f"epw.x is not asked for temperatures below {COLDEST_K:g} K"
     points = sorted((gap.temperature_k, gap.gap_max_mev) for gap in gaps if gap.gap_max_mev is not None)
     unknown = sorted(gap.temperature_k for gap in gaps if gap.gap_max_mev is None and not gap.vanished)
     tc_k, reason = _closing(points, [gap.temperature_k for gap in gaps if gap.vanished])

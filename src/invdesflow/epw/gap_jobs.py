@@ -22,7 +22,10 @@ from invdesflow.espresso.pw_jobs import SAVE
 from invdesflow.espresso.tasks import Task, Way, link_files, perform, task_path
 from invdesflow.makers import SettingsMaker
 
-__all__ = ["EliashbergMaker"]
+__all__ = ["COLDEST_K", "EliashbergMaker"]
+
+COLDEST_K = 0.2
+"""K; lower temperatures are left out: epw.x keeps every Matsubara frequency, and its time grows with their square."""
 
 _FINE_FILES = ["crystal.fmt", "epwdata.fmt", "*dmedata.fmt", "selecq.fmt", f"{PREFIX}.ukk", f"{PREFIX}.k*map"]
 _EV_PER_MEV = 1e-3
