@@ -91,7 +91,7 @@ def test_a_calculation_that_broke_off_says_why():
         status="failed",
         reason="scf of Al failed",
     )
-    outcome = outcome_of(document)
+    outcome = outcome_of(document, 0.1)
     assert (outcome.status, outcome.reason, outcome.source_id) == ("failed", "scf of Al failed", "elph-1")
 
 

@@ -77,13 +77,13 @@ class VerificationMaker(VerifyMaker, CampaignMaker):
         return Response(replace=Flow([*flows, account, finish], output=finish.output))
 
     def _choose(self, database: Database, calculation: Calculation) -> list[str]:
-        """Return the best candidates that this protocol has not looked at yet, then those that failed with it."""
+        """Return the best candidates that this protocol has not looked at; then those that it did not finish."""
         SummaryBuilder().run_here(database)  # what is chosen from is what is known now
-        chosen: list[str] = []
-        failed: list[str] = []
+        new: list[str] = []
+        unfinished: list[str] = []
         collection = database.collection(ElectronPhononDocument)
         for candidate in database.candidates(tc_min=self.tc_min, mu_star=self.mu_star, rejected=False):
-            if len(chosen) == self.most:
+            if len(new) == self.most:
                 break
             if self.only_stable and candidate.dynamical_stability != "stable":
                 continue
@@ -93,8 +93,8 @@ class VerificationMaker(VerifyMaker, CampaignMaker):
                 known = collection.get(calculation.identifier("elph", structure))
             except (CampaignError, EspressoError):  # no relaxed crystal, or an element without a pseudopotential
                 continue
-            if known is None or known.status == "running":
-                chosen.append(candidate.candidate_id)
-            elif known.status == "failed":
-                failed.append(candidate.candidate_id)
-        return [*chosen, *failed][: self.most]
+            if known is None:
+                new.append(candidate.candidate_id)
+            elif known.status in ("running", "failed"):
+                unfinished.append(candidate.candidate_id)
+        return [*new, *unfinished][: self.most]
