@@ -34,7 +34,7 @@ def coupling(crystal: CandidateDocument, status: str) -> ElectronPhononDocument:
         settings={},
         pseudopotentials={},
         status=status,
-        reason=f"it is {status}",
+        reason="" if status == "running" else f"it is {status}",
     )
 
 
