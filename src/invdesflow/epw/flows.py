@@ -144,7 +144,7 @@ class ElectronPhononMaker(SettingsMaker):
         """Stop at imaginary modes; else go on to the coupling."""
         if not phonons.stable:
             lowest = phonons.imaginary_modes[0]
-            place = ", ".join(f"{x:.4g}" for x in lowest.q_point)
+            place = ", ".join(f"{round(x, 4) + 0.0:g}" for x in lowest.q_point)  # no -0, no 2e-19
             number = len(phonons.imaginary_modes)
             reason = f"{number} imaginary modes, the lowest {lowest.frequency_cm1:.1f} cm-1 at q = ({place})."
             return Response(stopped(self.calculation, "dynamically_unstable", reason, static, phonons))
