@@ -60,7 +60,7 @@ def test_what_is_better_is_promoted(stored, monkeypatch):
     output = retrain(stored, "tc", SETTINGS)
     assert (output.after, output.remark) == (output.trained, "")
     assert output.comparison.formulas == 40
-    assert not list((stored.settings.data_dir / "retraining").iterdir())
+    assert not list((stored.settings.data_dir / "retraining").glob("tc-*"))
 
 
 def test_every_attempt_on_a_parent_raises_what_is_asked_of_the_next(stored, monkeypatch):
