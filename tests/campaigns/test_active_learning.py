@@ -201,5 +201,5 @@ def test_a_round_with_quantum_espresso_and_epw(database, tmp_path):
     assert learned.from_collection["electron_phonon"] == 1
     [change] = found.models
     assert change.trained is not None
-    assert change.before == change.after, "two held-out rows are too few to say that it is better"
-    assert "held-out rows to compare on" in change.remark
+    assert change.before == change.after, "two held-out formulas are too few to say that it is better"
+    assert "held-out formulas to compare on" in change.remark

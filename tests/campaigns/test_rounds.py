@@ -101,7 +101,7 @@ def test_two_processes_cannot_run_one_campaign(database):
 
 def test_launch_files_are_for_the_user_alone(database):
     folder = database.settings.data_dir / "launch"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in ("launchpad.yaml", "jobflow.yaml"):
         (folder / name).touch(mode=0o666)
         (folder / name).chmod(0o666)

@@ -142,7 +142,7 @@ def test_the_command_runs_in_the_foreground_and_ends_cleanly(database, ending):
     try:
         assert process.stderr.readline().startswith("next run: ")
         if ending == signal.SIGTERM:
-            assert "training-sets: 0 new; tc: There is nothing to learn from" in process.stderr.readline()
+            assert "training-sets: error: 0 new; tc: There is nothing to learn from" in process.stderr.readline()
         process.send_signal(ending)
         _, said = process.communicate(timeout=300)
     finally:

@@ -32,6 +32,7 @@ _cell_length_c 4
 _cell_angle_alpha 90
 _cell_angle_beta 90
 _cell_angle_gamma 90
+_symmetry_space_group_name_H-M 'P 1'
 loop_
 _atom_site_label
 _atom_site_type_symbol
