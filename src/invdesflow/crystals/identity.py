@@ -6,7 +6,7 @@ import numpy as np
 from pymatgen.core import Structure
 
 from invdesflow.crystals.geometry import neighbours
-from invdesflow.crystals.symmetry import symmetry_of
+from invdesflow.crystals.symmetry import Symmetry, symmetry_of
 from invdesflow.database.documents import content_hash
 
 __all__ = ["candidate_id", "enantiomorphs", "fingerprint", "pair_distances"]
@@ -77,11 +77,12 @@ def fingerprint(structure: Structure) -> dict[str, Any]:
     numbers = np.array([structure[int(atom)].specie.Z for atom in atoms])
     radius = (abs(np.linalg.det(symmetry.primitive_lattice)) / len(atoms)) ** (1 / 3)
     _, first, counts = np.unique(symmetry.orbits[atoms], return_index=True, return_counts=True)
+    distances = _pair_distances(structure, symmetry)
     return {
         "space_group": enantiomorphs(symmetry.number)[0],
         "orbits": sorted([int(number), int(count)] for number, count in zip(numbers[first], counts, strict=True)),
         "radius": _bin(radius / RADIUS_STEP),
-        "distances": [[*pair, _bin(distance / DISTANCE_STEP)] for pair, distance in pair_distances(structure).items()],
+        "distances": [[*pair, _bin(distance / DISTANCE_STEP)] for pair, distance in distances.items()],
     }
 
 
@@ -114,7 +115,10 @@ def pair_distances(structure: Structure) -> dict[tuple[int, int], float]:
     StructureError
         As `fingerprint`.
     """
-    symmetry = symmetry_of(structure)
+    return _pair_distances(structure, symmetry_of(structure))
+
+
+def _pair_distances(structure: Structure, symmetry: Symmetry) -> dict[tuple[int, int], float]:
     atoms = symmetry.primitive_atoms
     lattice = np.ascontiguousarray(symmetry.primitive_lattice)
     positions = np.ascontiguousarray(structure.cart_coords[atoms], dtype=float)
