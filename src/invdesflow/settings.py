@@ -58,6 +58,9 @@ class Settings(BaseSettings):
         description="folder of the local database, run directories and reports",
     )
     workers: int = Field(default_factory=_cpu_count, ge=1, description="worker processes of a batched job")
+    job_modules: str = Field(
+        "", description="packages and modules of your own, separated by commas, whose makers and jobs may be run, too"
+    )
     query_time_limit_s: float = Field(
         30.0, gt=0, allow_inf_nan=False, description="time limit that the server puts on one query"
     )

@@ -66,15 +66,17 @@ def neighbours(
         If the cell is so flat or so small that the search would not end in reasonable memory.
     """
     try:
-        inverse_heights = np.linalg.norm(np.linalg.inv(lattice), axis=0)
+        inverse = np.linalg.inv(lattice)
     except np.linalg.LinAlgError:
-        inverse_heights = np.full(3, np.inf)
-    images = len(positions) * np.prod(2 * radius * inverse_heights + 1)
+        inverse = np.full((3, 3), np.inf)
+    images = len(positions) * np.prod(2 * radius * np.linalg.norm(inverse, axis=0) + 1)
     if not images < MAX_IMAGES:
         raise StructureError("The cell of the structure is degenerate.", "Check its lattice vectors.")
+    # The search reserves memory for the box that holds all positions: none may be many cells away.
+    near = np.ascontiguousarray(positions - np.trunc(positions @ inverse) @ lattice, dtype=float)
     centres, points, shifts, distances = find_points_in_spheres(
-        np.ascontiguousarray(positions, dtype=float),
-        np.ascontiguousarray(positions, dtype=float),
+        near,
+        near,
         r=float(radius),
         pbc=np.ones(3, dtype=np.int64),
         lattice=np.ascontiguousarray(lattice, dtype=float),
