@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 from bson import Decimal128, Int64
+from fireworks import FWorker, Workflow
 from gridfs import GridFS
+from jobflow import Flow
 from pymongo.collection import Collection
 from summaries import summary
 
+from invdesflow.campaigns.jobs import LoadSuperconductorsMaker
+from invdesflow.campaigns.launching.launchpad import launchpad_of
+from invdesflow.campaigns.launching.tasks import to_workflow
 from invdesflow.database.backup import backup, restore
 from invdesflow.errors import DatabaseError
 
@@ -73,6 +78,68 @@ def test_round_trip(filled, archive):
     chunk_indexes = filled.raw["data.chunks"].index_information().values()
     assert [index["key"] for index in chunk_indexes if index.get("unique")] == [[("files_id", 1), ("n", 1)]]
     assert "uuid_1_large_-1" in filled.raw["jobs"].index_information()
+
+
+def indexes(database) -> dict[str, dict]:
+    return {
+        name: {key: {k: v for k, v in value.items() if k != "v"} for key, value in index.items()}
+        for name in database.raw.list_collection_names()
+        if len(index := database.raw[name].index_information()) > 1
+    }
+
+
+def three_jobs() -> Workflow:
+    return to_workflow(Flow([LoadSuperconductorsMaker().make() for _ in range(3)]), metadata={"campaign": "first"})
+
+
+@pytest.fixture
+def with_queue(filled):
+    """Add a queue in the middle of its work, a job's output with a blob, and weights of a model."""
+    launchpad = launchpad_of(filled)
+    launchpad.add_wf(three_jobs())
+    launchpad.checkout_fw(FWorker(), "/somewhere")
+    launchpad.gridfs_fallback.put(b"a large action", metadata={"launch_id": 1})
+    store = filled.job_store()
+    store.connect()
+    store.update({"uuid": "u2", "index": 1, "output": {"rows": [1, 2]}}, save={"data": ["rows"]})
+    digest = filled.blobs.put(b"weights")
+    filled.raw["models"].insert_one({"model_id": "m1", "digest": digest})
+    return filled
+
+
+def test_everything_comes_back_the_queue_included(with_queue, tmp_path):
+    before, known = contents(with_queue), indexes(with_queue)
+    backup(with_queue, tmp_path / "b.tar.gz")
+    for name in with_queue.raw.list_collection_names():
+        with_queue.raw[name].drop()
+    restore(with_queue, tmp_path / "b.tar.gz")
+    assert contents(with_queue) == before
+    assert indexes(with_queue) == known
+    launchpad = launchpad_of(with_queue)
+    assert launchpad.get_new_fw_id() == 4
+    assert launchpad.checkout_fw(FWorker(), "/elsewhere")[1] == 2
+    store = with_queue.job_store()
+    store.connect()
+    assert store.get_output("u2", load=True) == {"rows": [1, 2]}
+    assert with_queue.blobs.get(with_queue.raw["models"].find_one({})["digest"]) == b"weights"
+
+
+def test_two_queues_are_not_mixed(with_queue, tmp_path):
+    backup(with_queue, tmp_path / "b.tar.gz")
+    launchpad_of(with_queue).add_wf(three_jobs())
+    before = contents(with_queue)
+    with pytest.raises(DatabaseError, match=r"queue in this database has 1 workflows .* mixed up.*another database"):
+        restore(with_queue, tmp_path / "b.tar.gz")
+    assert contents(with_queue) == before
+
+
+def test_a_job_that_was_run_again_is_replaced(with_queue, tmp_path):
+    backup(with_queue, tmp_path / "b.tar.gz")
+    saved = with_queue.raw["jobs"].find_one_and_delete({"uuid": "u2"})
+    with_queue.raw["jobs"].insert_one({"uuid": "u2", "index": 1, "output": "later"})
+    restore(with_queue, tmp_path / "b.tar.gz")
+    [row] = with_queue.raw["jobs"].find({"uuid": "u2"})
+    assert row["output"] == saved["output"]
 
 
 def test_only_the_archive_is_left(archive):

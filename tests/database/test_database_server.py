@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -10,10 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from pymongo import MongoClient
 from summaries import summary
 
 from invdesflow.database import Database
@@ -36,6 +39,8 @@ def listener(server) -> Iterator[socket.socket]:
     """Listen on the server's port without ever answering."""
     with socket.create_server((server.host, server.port)) as foreign:
         yield foreign
+        with suppress(OSError):
+            foreign.shutdown(socket.SHUT_RDWR)  # a thread that waits in accept would keep the port
 
 
 def test_start_stop_status(server):
@@ -123,6 +128,47 @@ def test_a_server_is_ours_whatever_the_clock_says(server, monkeypatch):
     monkeypatch.setattr(psutil.Process, "create_time", lambda process: began(process) + 5.0)
     assert server.status().running
     assert server.stop()
+
+
+def test_a_server_that_does_not_stop_is_killed_and_loses_nothing(server, monkeypatch):
+    monkeypatch.setattr("invdesflow.database.server._STOP_TIMEOUT_S", 0.3)
+    with Database() as database:
+        database.summary.insert_new(summary(f"c{number}") for number in range(20))
+    psutil.Process(server.status().pid).suspend()  # it does not even hear the signal
+    assert server.stop()
+    assert not server.status().running
+    assert "did not stop within 0 s and was killed. Acknowledged writes are journalled." in server.log.read_text()
+    with Database() as database:
+        assert database.summary.count({}) == 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_a_server_is_stopped_at_any_moment_of_its_start(server, monkeypatch, seed):
+    """secantusdb stops inside its signal handler, and hangs there if its start holds what the handler waits for."""
+    monkeypatch.setattr("invdesflow.database.server._STOP_TIMEOUT_S", 3.0)
+    starter = threading.Thread(target=lambda: _start_anyhow(server))
+    starter.start()
+    moment = time.monotonic() + random.Random(seed).uniform(0.3, 2.0)
+    while server._record() is None:
+        time.sleep(0.01)
+    time.sleep(max(0.0, moment - time.monotonic()))
+    psutil.Process(server._record().pid).terminate()
+    starter.join()
+    server.stop()
+    assert not server.status().running
+    assert server.start()
+
+
+def _start_anyhow(server: LocalServer) -> None:
+    with suppress(DatabaseError):  # it was stopped meanwhile
+        server.start()
+
+
+def test_a_server_is_up_when_it_answers(server):
+    server.start()
+    with MongoClient(server.host, server.port, serverSelectionTimeoutMS=100, directConnection=True) as client:
+        client.admin.command("ping")
 
 
 def test_what_listens_in_the_place_of_our_server_is_not_stopped_in_silence(server, listener):

@@ -15,7 +15,7 @@ from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 from maggma.utils import grouper
 from pydantic import BaseModel, ConfigDict, Field
-from pymongo import IndexModel, ReplaceOne
+from pymongo import DeleteMany, IndexModel, ReplaceOne
 
 import invdesflow
 from invdesflow.database.database import Database
@@ -28,11 +28,20 @@ __all__ = ["backup", "restore"]
 _MANIFEST = "manifest.json"
 _BATCH = 200
 _OF_BLOBS = {".files": 1, ".chunks": 2}
+_QUEUE = ("workflows", "fireworks", "launches")
+_OF_THE_SERVER = {"v", "ns", "key"}
+_Request = ReplaceOne[dict[str, Any]] | DeleteMany
 
 
 class _Index(BaseModel):
-    key: list[tuple[str, int]]
+    key: list[tuple[str, int | str]]
     unique: bool
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="such as its name, sparse, partialFilterExpression"
+    )
+
+    def model(self) -> IndexModel:
+        return IndexModel(self.key, unique=self.unique, **self.options)
 
 
 class _Manifest(BaseModel):
@@ -103,16 +112,18 @@ def restore(database: Database, archive: Path) -> dict[str, int]:
     Raises
     ------
     DatabaseError
-        If the archive is missing, damaged or not ours; nothing is written then. If the server fails.
+        If the archive is missing, damaged or not ours, or the database has a queue of its own; nothing is written
+        then. If the server fails.
     """
     with _reading(archive):
         beside = tempfile.TemporaryDirectory(dir=archive.parent)
     with beside as folder:
         manifest = _unpack(archive, Path(folder))
+        _check_queue(database, archive, Path(folder), manifest)
         for name in sorted(manifest.collections, key=_written, reverse=True):
             with driver_errors(database.address):
                 for index in manifest.indexes[name]:
-                    database.raw[name].create_indexes([IndexModel(index.key, unique=index.unique)])
+                    _create(database, name, index)
                 _load(database, name, _file(Path(folder), name))
     return manifest.collections
 
@@ -135,7 +146,12 @@ def _dump(database: Database, folder: Path) -> _Manifest:
             with _file(folder, name).open("wb") as file:
                 manifest.collections[name] = sum(1 for row in raw.find() if file.write(row.raw))
             manifest.indexes[name] = [
-                _Index(key=list(index["key"]), unique=bool(index.get("unique")))
+                _Index(
+                    key=list(index["key"]),
+                    unique=bool(index.get("unique")),
+                    options={"name": identifier}
+                    | {option: value for option, value in index.items() if option not in _OF_THE_SERVER | {"unique"}},
+                )
                 for identifier, index in database.raw[name].index_information().items()
                 if identifier != "_id_"
             ]
@@ -195,16 +211,43 @@ def _documents(file: Path) -> Iterator[dict[str, Any]]:
         yield from bson.decode_file_iter(stream)
 
 
+def _check_queue(database: Database, archive: Path, folder: Path, manifest: _Manifest) -> None:
+    """Refuse to mix two queues: the same numbers mean other work in each."""
+    if not any(manifest.collections.get(name) for name in _QUEUE):
+        return
+    with driver_errors(database.address):
+        for name in _QUEUE:
+            saved = {row["_id"] for row in _documents(_file(folder, name))} if name in manifest.collections else set()
+            others = sum(row["_id"] not in saved for row in database.raw[name].find({}, {"_id": 1}))
+            if others:
+                raise DatabaseError(
+                    f"The queue in this database has {others} {name} that are not in {archive}; their numbers would "
+                    "get mixed up.",
+                    "Restore into another database, or empty this queue first (lpad reset).",
+                )
+
+
+def _create(database: Database, name: str, index: _Index) -> None:
+    """Create an index, unless there is one with these fields already, whatever its name."""
+    present = database.raw[name].index_information().values()
+    if not any(list(known["key"]) == index.key and bool(known.get("unique")) == index.unique for known in present):
+        database.raw[name].create_indexes([index.model()])
+
+
 def _load(database: Database, name: str, file: Path) -> None:
     for chunk in grouper(_documents(file), _BATCH):
-        database.raw[name].bulk_write([_replacement(database, name, row) for row in chunk], ordered=False)
+        requests = [request for row in chunk for request in _requests(database, name, row)]
+        database.raw[name].bulk_write(requests)
 
 
-def _replacement(database: Database, name: str, row: dict[str, Any]) -> ReplaceOne[dict[str, Any]]:
+def _requests(database: Database, name: str, row: dict[str, Any]) -> list[_Request]:
     spec = database.store_file.collections.get(name)
-    if spec is None:
-        return ReplaceOne({"_id": row["_id"]}, row, upsert=True)
     # The same document may have been made again since, under another _id; MongoDB never changes an _id.
-    return ReplaceOne(
-        {spec.key: row.get(spec.key)}, {field: row[field] for field in row if field != "_id"}, upsert=True
-    )
+    if spec is not None:
+        content = {field: row[field] for field in row if field != "_id"}
+        return [ReplaceOne({spec.key: row.get(spec.key)}, content, upsert=True)]
+    requests: list[_Request] = [ReplaceOne({"_id": row["_id"]}, row, upsert=True)]
+    if name == database.store_file.docs_store.collection_name:
+        again = {"uuid": row.get("uuid"), "index": row.get("index"), "_id": {"$ne": row["_id"]}}
+        requests.insert(0, DeleteMany(again))
+    return requests

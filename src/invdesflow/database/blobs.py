@@ -1,6 +1,10 @@
 """Large binary content in GridFS, named by its SHA-256."""
 
 import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from gridfs import GridFSBucket, NoFile
@@ -10,9 +14,29 @@ from pymongo.database import Database as RawDatabase
 from invdesflow.database.failures import driver_errors
 from invdesflow.errors import DatabaseError
 
-__all__ = ["Blobs"]
+__all__ = ["BlobEntry", "Blobs"]
 
 _REMEDY = "Import what it belongs to again."
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class BlobEntry:
+    """One stored copy of a content.
+
+    Attributes
+    ----------
+    identifier
+        Its name in GridFS.
+    digest
+        What it should be the SHA-256 of.
+    uploaded_at
+        When it was complete, by the clock of who wrote it.
+    """
+
+    identifier: Any
+    digest: str
+    uploaded_at: datetime
 
 
 class Blobs:
@@ -29,6 +53,7 @@ class Blobs:
     """
 
     def __init__(self, raw: "RawDatabase[dict[str, Any]]", bucket: str, address: str) -> None:
+        self.bucket = bucket
         self._bucket = GridFSBucket(raw, bucket)
         self._address = address
 
@@ -37,10 +62,10 @@ class Blobs:
         digest = hashlib.sha256(content).hexdigest()
         with driver_errors(self._address):
             # The entry in files is written after the last chunk: what an interrupted upload leaves is not found.
-            stored = [entry._id for entry in self._bucket.find({"filename": digest})]
-            sound = [identifier for identifier in stored if self._is_sound(identifier, digest)]
+            stored = list(self.entries(digest))
+            sound = [entry for entry in stored if self.is_sound(entry)]
             for damaged in set(stored) - set(sound):
-                self._bucket.delete(damaged)
+                self.remove(damaged)
             if not sound:
                 self._bucket.upload_from_stream(digest, content)
         return digest
@@ -64,9 +89,20 @@ class Blobs:
             raise DatabaseError(f"The blob {digest} is damaged.", _REMEDY)
         return content
 
-    def _is_sound(self, identifier: Any, digest: str) -> bool:
+    def entries(self, digest: str | None = None) -> Iterator[BlobEntry]:
+        """Yield what is stored under a digest, or under any; what others put into the bucket has other names."""
+        for entry in self._bucket.find({} if digest is None else {"filename": digest}, sort=[("uploadDate", 1)]):
+            if entry.filename is not None and _DIGEST.fullmatch(entry.filename):
+                yield BlobEntry(entry._id, entry.filename, entry.upload_date)
+
+    def is_sound(self, entry: BlobEntry) -> bool:
+        """Tell whether a content is what its name says."""
         try:
-            content = self._bucket.open_download_stream(identifier).read()
+            content = self._bucket.open_download_stream(entry.identifier).read()
         except (NoFile, CorruptGridFile):
             return False
-        return hashlib.sha256(content).hexdigest() == digest
+        return hashlib.sha256(content).hexdigest() == entry.digest
+
+    def remove(self, entry: BlobEntry) -> None:
+        """Remove one stored copy."""
+        self._bucket.delete(entry.identifier)

@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from invdesflow.database.documents import Document, UtcDatetime, utc_now
 from invdesflow.database.stages import StageRecord
 
-__all__ = ["CampaignDocument", "RoundRecord"]
+__all__ = ["WAITING", "CampaignDocument", "RoundRecord"]
+
+WAITING = "waiting"
+"""Outcome of a candidate whose calculation has not ended."""
 
 
 class RoundRecord(BaseModel):
@@ -21,6 +24,9 @@ class RoundRecord(BaseModel):
     started_at: UtcDatetime = Field(default_factory=utc_now)
     finished_at: UtcDatetime | None = None
     chosen: list[str] | None = Field(None, description="candidates that it chose to calculate; none: it has not chosen")
+    outcomes: dict[str, str] = Field(
+        default_factory=dict, description="candidate -> how its calculation ended; 'waiting': it has not"
+    )
     stages: list[StageRecord] = Field(default_factory=list)
 
 

@@ -38,8 +38,8 @@ _INDEX_CONFLICTS = {67, 85, 86, 11000}
 class Database:
     """The documents of one store file.
 
-    Opening it starts the local server where the store file says ``server: local`` and creates every index that is
-    missing, before anything is written.
+    Opening it starts the local server where the store file says ``server: local`` and, unless it is only read, creates
+    every index that is missing, before anything is written.
 
     Parameters
     ----------
@@ -47,6 +47,8 @@ class Database:
         Store file; by default that of the settings.
     settings
         Settings; by default those of this process.
+    read_only
+        Leave the indexes as they are, so that a user without the right to write can read.
 
     Raises
     ------
@@ -62,7 +64,9 @@ class Database:
     ...     print(candidate.reduced_formula, candidate.tc_k)
     """
 
-    def __init__(self, stores: Path | str | None = None, settings: Settings | None = None) -> None:
+    def __init__(
+        self, stores: Path | str | None = None, settings: Settings | None = None, *, read_only: bool = False
+    ) -> None:
         self.settings = settings or get_settings()
         self.path = Path(stores or self.settings.stores)
         self.store_file: StoreFile = load_store_file(self.path, self.settings)
@@ -70,7 +74,8 @@ class Database:
         if self.store_file.server == "local":
             self.local_server().start()
         self._client = self._connect()
-        self.ensure_indexes()
+        if not read_only:
+            self.ensure_indexes()
 
     def _connect(self) -> "MongoClient[dict[str, Any]]":
         with driver_errors(self.address):
@@ -195,7 +200,12 @@ class Database:
             If an index cannot be created, for example because documents violate a unique key.
         """
         created: dict[str, list[str]] = {}
-        for name, spec in self.store_file.collections.items():
+        wanted = {
+            name: [spec.unique_index(), *spec.secondary_indexes()] for name, spec in self.store_file.collections.items()
+        }
+        # The output of a job is stored once, also where a job that was taken for lost ends twice at the same time.
+        wanted[self.store_file.docs_store.collection_name] = [IndexModel([("uuid", 1), ("index", -1)], unique=True)]
+        for name, indexes in wanted.items():
             collection = self.raw[name]
             with driver_errors(self.address):
                 present = {
@@ -204,7 +214,7 @@ class Database:
                 }
                 missing = [
                     index
-                    for index in (spec.unique_index(), *spec.secondary_indexes())
+                    for index in indexes
                     if (tuple(index.document["key"].items()), bool(index.document.get("unique"))) not in present
                 ]
                 if missing:
@@ -224,9 +234,9 @@ class Database:
 
     def job_store(self) -> "JobStore":
         """Return jobflow's store for the outputs of jobs; connect it before use."""
-        from jobflow import JobStore
+        from invdesflow.database.job_store import CheckedJobStore
 
-        return JobStore.from_dict_spec(self.store_file.job_store_spec())
+        return CheckedJobStore.from_dict_spec(self.store_file.job_store_spec())
 
     def maggma_store(self, name: str) -> "MongoStore":
         """Return a maggma store of one collection, for builders. It holds the credentials: do not serialise it."""

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pymongo import IndexModel
 from pymongo.errors import PyMongoError
@@ -14,12 +13,15 @@ from pymongo.uri_parser import parse_uri
 from invdesflow.database.models import COLLECTION_MODELS
 from invdesflow.errors import ConfigurationError
 from invdesflow.settings import Settings, one_line, refuse_exposed
+from invdesflow.yaml_files import read_yaml
 
 __all__ = ["CollectionSpec", "StoreFile", "load_store_file"]
 
+_REMEDY = "Set INVDESFLOW_STORES to a file such as stores/local.yaml."
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _USER_INFO = re.compile(r"(?<=://)[^@/]*@")
 _SECRET_ARGUMENTS = {"password", "tlsCertificateKeyFilePassword"}
+_SECRET_OPTIONS = {"authmechanismproperties", "tlscertificatekeyfilepassword", "proxypassword"}
 
 
 class CollectionSpec(BaseModel):
@@ -70,6 +72,8 @@ class _StoreSpec(BaseModel):
             raise ValueError(
                 "uri is not a MongoDB URI (special characters in user and password are percent-encoded)"
             ) from None
+        if _SECRET_OPTIONS & {name.lower() for name in parsed["options"]}:
+            raise ValueError("uri holds a secret among its options; give it in mongoclient_kwargs")
         credentials = {name: parsed[name] for name in ("username", "password") if parsed[name] is not None}
         if credentials:
             self.uri = _USER_INFO.sub("", self.uri, count=1)
@@ -127,11 +131,11 @@ def load_store_file(path: Path, settings: Settings) -> StoreFile:
         If the file is missing, has an unknown key, names a setting that does not exist, lacks a collection, or
         holds a password that others can read.
     """
-    data = _read_yaml(path)
+    data = read_yaml(path, "The store file", _REMEDY)
     if _holds_secret(data):
         refuse_exposed(path)
     if isinstance(data.get("collections"), str):
-        data["collections"] = _read_yaml(path.parent / data["collections"])
+        data["collections"] = read_yaml(path.parent / data["collections"], "The file of collections", _REMEDY)
     try:
         store_file = StoreFile.model_validate(_fill_in(data, settings, path))
     except ValidationError as error:
@@ -150,20 +154,6 @@ def load_store_file(path: Path, settings: Settings) -> StoreFile:
             "Use the collections of stores/collections.yaml.",
         )
     return store_file
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigurationError(
-            f"The store file {path} cannot be read: {error.strerror}.", "Set INVDESFLOW_STORES to an existing file."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ConfigurationError(f"{path} is not YAML.", "Compare it with stores/local.yaml.") from None
-    if not isinstance(data, dict):
-        raise ConfigurationError(f"{path} is not a YAML mapping.", "Compare it with stores/local.yaml.")
-    return data
 
 
 def _holds_secret(value: Any) -> bool:
