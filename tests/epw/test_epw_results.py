@@ -11,6 +11,7 @@ from invdesflow.epw.documents import CriticalTemperature, ElectronPhononDocument
 from invdesflow.epw.outputs import GapOutput
 from invdesflow.epw.results import _left_out, stopped
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.costs import count_task
 from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.espresso.outputs import PhononOutput, PwOutput
 from invdesflow.espresso.ph_jobs import _away_from_gamma
@@ -113,6 +114,19 @@ def test_a_run_that_only_judged_costs_too(database: Database) -> None:
     assert found is not None
     assert sorted(step.task_id for step in found.cost) == ["qe-spin", "qe-static"]
     assert found.core_hours == 0.5
+
+
+def test_what_was_spent_in_vain_is_in_the_cost(database: Database) -> None:
+    calculation = begun(database)
+    tries = ran("qe-tried").model_copy(update={"lost_core_hours": 3.0})
+    database.collection(EspressoTaskDocument).upsert([ran("qe-static"), tries])
+    for task_id in ("qe-tried", "qe-static", "qe-static"):
+        count_task(database, "elph-1", task_id)
+    stopped(calculation, "insulating", "The gap is 1 eV.", STATIC)
+    found = database.collection(ElectronPhononDocument).get("elph-1")
+    assert found is not None
+    assert {step.task_id: step.used for step in found.cost} == {"qe-static": True, "qe-tried": False}
+    assert found.core_hours == 0.25 + 0.25 + 3.0
 
 
 def test_nothing_of_an_earlier_result_stays_under_another_status(database: Database) -> None:

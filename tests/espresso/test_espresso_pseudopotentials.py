@@ -27,6 +27,8 @@ def folder(tmp_path: Path) -> Path:
     (family / "Pb.upf").write_text(upf_2("Pb", relativistic="full"))
     (family / "In.upf").write_text(upf_2("Tl"))
     (family / "Ga.upf").write_text(upf_2("Ga")[:600])
+    zeros = "<PP_BETA.3>0.0 0.0</PP_BETA.3>\n<PP_PSWFC>"
+    (family / "Bi.upf").write_text(upf_2("Bi").replace("<PP_PSWFC>", zeros))
     (family / "README.md").write_text("no pseudopotential")
     return family
 
@@ -55,6 +57,7 @@ def test_several_files_of_an_element_need_a_choice(folder: Path) -> None:
         (["Pb"], {}, "made with spin-orbit coupling"),
         (["In"], {}, "is for Tl, not for In"),
         (["Ga"], {}, "is damaged"),
+        (["Bi"], {}, r"Bi\.upf has lost a projector \(PP_BETA\.3 is zero throughout\)"),
         (["Al", "Mg"], {}, r"different functionals: Al\.upf PBE, Mg_lda\.upf LDA"),
         (["B"], {"B": "B.three.upf"}, r"has no file 'B\.three\.upf' for B"),
         (["B"], {"B": "../mine/B.one.upf"}, "has no file"),

@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from pymatgen.core import Lattice, Structure
 
 from invdesflow.database import Database
 from invdesflow.epw.documents import ElectronPhononDocument
-from invdesflow.errors import EspressoError, InvDesFlowError, SpectrumError
+from invdesflow.errors import EspressoError, SpectrumError
 from invdesflow.espresso.calculation import Calculation, pseudopotential_references
 from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.espresso.failure_notes import notes_failure
@@ -21,6 +22,7 @@ from invdesflow.espresso.outputs import PwOutput
 from invdesflow.espresso.ph_jobs import PhMaker, QPointsMaker
 from invdesflow.espresso.pseudopotentials import find_pseudopotentials
 from invdesflow.espresso.pw_jobs import SAVE, PwNscfMaker, PwStaticMaker, read_pw
+from invdesflow.espresso.spent import begin_account, lost_before, lost_so_far
 from invdesflow.espresso.tasks import Task, Way, link_file, link_files, perform, run_root, task_path
 from invdesflow.settings import get_settings
 
@@ -216,7 +218,8 @@ def test_a_task_that_another_database_asked_for_is_taken_from_its_folder(
 def test_what_an_interrupted_run_left_is_removed(calculation: Calculation, program: FakeProgram) -> None:
     document = run(calculation)
     folder = Path(document.folder)
-    (folder / "finished.json").unlink()
+    for mark in ("finished.json", "ran.json"):
+        (folder / mark).unlink()
     (folder / "out/_ph0").mkdir(parents=True)
     (folder / "out/_ph0/half").touch()
     run(calculation)
@@ -265,18 +268,79 @@ def test_a_failure_is_stored_noted_and_tried_again(
     assert stored(database, document.task_id).status == "completed"
 
 
-@pytest.mark.parametrize("error", [EspressoError, SpectrumError])
-def test_files_that_cannot_be_read_are_a_failure(
-    calculation: Calculation, program: FakeProgram, database: Database, error: type[InvDesFlowError]
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (EspressoError("The file ends early.", "Look at it."), "The file ends early."),
+        (SpectrumError("alpha2F is empty."), "alpha2F is empty."),
+        (ValueError("no number"), "ValueError: no number"),
+    ],
+)
+def test_files_that_cannot_be_read_are_a_failure_and_are_read_again(
+    calculation: Calculation, program: FakeProgram, database: Database, error: Exception, said: str
 ) -> None:
     def read(_: Path) -> dict[str, Any]:
-        raise error("The file ends early.", "Run it again.")
+        raise error
 
-    with pytest.raises(EspressoError, match="incomplete"):
-        perform(task(calculation), calculation, read, Way())
-    failure = stored(database, task(calculation).task_id).failure
-    assert failure is not None
-    assert (failure.name, failure.detail) == ("incomplete", "The file ends early.")
+    part = begun(database, calculation)
+    for _ in range(2):
+        with pytest.raises(EspressoError, match="files_not_read") as caught:
+            perform(task(part), part, read, Way(superfluous=("large",)))
+        assert said.rstrip(".") in caught.value.remedy
+    document = stored(database, task(part).task_id)
+    assert document.failure is not None
+    assert (document.failure.name, document.failure.detail) == ("files_not_read", said)
+    folder = Path(document.folder)
+    assert (folder / "large").exists()
+    done = run(part)
+    assert (done.status, done.results, done.core_hours) == ("completed", {"read": INPUT}, document.core_hours)
+    assert program.runs == 1
+    assert run(part).results == done.results
+
+
+def test_a_program_that_has_run_is_not_run_again_after_a_kill_before_its_files_were_read(
+    calculation: Calculation, program: FakeProgram
+) -> None:
+    def stop(_: Path) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        perform(task(calculation), calculation, stop, Way())
+    assert run(calculation).status == "completed"
+    assert program.runs == 1
+
+
+def test_runs_that_failed_or_were_stopped_are_counted(
+    calculation: Calculation, program: FakeProgram, database: Database
+) -> None:
+    part = begun(database, calculation)
+    program.does(f"sleep 0.5\n{COMPLAINT}")
+    for failures in (1, 2):
+        with pytest.raises(EspressoError):
+            Part(part).make()
+        document = stored(database, task(part).task_id)
+        assert document.lost_core_hours >= (failures - 1) * 0.5 / 3600
+        coupling = database.collection(ElectronPhononDocument).get("elph-1")
+        assert coupling is not None
+        assert coupling.task_ids == [document.task_id]
+        assert coupling.core_hours == document.core_hours + document.lost_core_hours
+        assert [step.used for step in coupling.cost] == [False]
+    program.does(DONE)
+    done = run(part)
+    assert done.lost_core_hours >= 2 * 0.5 / 3600
+    assert done.core_hours < done.lost_core_hours
+    assert run(part).lost_core_hours == done.lost_core_hours
+
+
+def test_a_run_that_was_killed_counts_until_its_last_sign_of_life(tmp_path: Path) -> None:
+    assert lost_so_far(tmp_path) == 0.0
+    begin_account(tmp_path, ranks=4, lost_core_hours=1.5)
+    started = (tmp_path / "account.json").stat().st_mtime
+    for name, seconds in (("pw.out", 1800.0), ("copied.upf", -7200.0)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (started + seconds,) * 2)
+    assert lost_so_far(tmp_path) == pytest.approx(1.5 + 4 * 0.5, rel=1e-3)
+    assert lost_before(tmp_path) == 1.5
 
 
 def test_what_keeps_a_program_from_starting_is_noted_too(
@@ -438,10 +502,10 @@ def test_phonons_without_their_matrix_are_no_answer(
     save.mkdir(parents=True)
     for name in ("charge-density.dat", "wfc1.dat", "Al.upf", "data-file-schema.xml", "../crystal.xml"):
         (save / name).touch()
-    for runs in (1, 2):
-        with pytest.raises(EspressoError, match=r"phonons.* of Al failed"):
+    for _ in range(2):
+        with pytest.raises(EspressoError, match=r"phonons.* of Al failed \(files_not_read\)"):
             PhMaker.make.original(PhMaker(calculation), static, 2)
-        assert program.runs == runs
+    assert program.runs == 1
 
 
 def density_of(calculation: Calculation) -> PwOutput:

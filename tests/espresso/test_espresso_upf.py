@@ -23,6 +23,21 @@ def test_version_1() -> None:
     assert header.wavefunctions == (("3S", 0), ("3P", 1))
 
 
+def test_a_stated_cutoff_is_read_and_nought_is_none() -> None:
+    assert parse_upf(upf_2("Al"), "Al.upf").wfc_cutoff_ry is None
+    stated = upf_2("Al").replace('pseudo_type="NC"', 'pseudo_type="NC" wfc_cutoff="4.5E+01"')
+    assert parse_upf(stated, "Al.upf").wfc_cutoff_ry == 45.0
+    assert parse_upf(upf_1("Si"), "Si.UPF").wfc_cutoff_ry is None
+    assert parse_upf(upf_1("Si").replace("0.0000000  0.0", "30.000000  0.0", 1), "Si.UPF").wfc_cutoff_ry == 30.0
+
+
+def test_a_projector_of_zeros_is_one_that_was_lost() -> None:
+    projectors = '<PP_BETA.1 size="2">1.0 0.0</PP_BETA.1>\n<PP_BETA.2\n size="2">0.0E+00 0.0E+00\n</PP_BETA.2>\n'
+    text = upf_2("Pb").replace("<PP_PSWFC>", projectors + "<PP_PSWFC>")
+    assert parse_upf(text, "Pb.upf").lost_projectors == (2,)
+    assert parse_upf(upf_2("Al"), "Al.upf").lost_projectors == ()
+
+
 @pytest.mark.parametrize(
     ("written", "name"),
     [

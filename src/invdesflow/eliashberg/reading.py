@@ -109,7 +109,10 @@ def read_spectra(path: Path, units: EnergyUnit | None = None) -> SpectrumFile:
     if units is not None:
         raise SpectrumError(f"{path} is {layout.name} and says its unit itself.", "Leave the unit out.")
     energies = rows.numbers[:, 0] * MEV_PER_UNIT[layout.unit]
-    spectra = tuple(_spectrum(path, energies, rows.numbers[:, column]) for column in layout.columns(rows))
+    columns = list(layout.columns(rows))
+    if max(columns, default=0) >= rows.numbers.shape[1]:
+        raise SpectrumError(f"{path} lacks columns that {layout.name} has.", "It is cut off: write it again.")
+    spectra = tuple(_spectrum(path, energies, rows.numbers[:, column]) for column in columns)
     _check_complete(path, layout, rows, spectra)
     branches = rows.numbers[energies > 0.0][:, layout.branches(rows)].T
     return SpectrumFile(layout.name, spectra, layout.smearings(rows), layout.smearing_unit, branches)

@@ -9,6 +9,7 @@ from invdesflow.database.documents import Document
 from invdesflow.database.migrations import migration
 from invdesflow.epw.gap_closing import gap_closing_tc
 from invdesflow.epw.outputs import GapOutput, MeshStep, WannierTrial
+from invdesflow.espresso.costs import StepCost
 from invdesflow.espresso.documents import PseudopotentialReference
 from invdesflow.espresso.failure_table import failure_kind
 from invdesflow.espresso.outputs import ImaginaryMode
@@ -20,7 +21,6 @@ __all__ = [
     "Method",
     "PhononSummary",
     "Status",
-    "StepCost",
 ]
 
 Status = Literal["running", "completed", "not_converged", "dynamically_unstable", "insulating", "magnetic", "failed"]
@@ -74,19 +74,6 @@ class ElectronStructure(BaseModel):
     pressure_gpa: float | None = Field(description="what the final cell has, beside what was asked for")
 
 
-class StepCost(BaseModel):
-    """What one task took."""
-
-    model_config = _CONFIG
-
-    step: str
-    task_id: str
-    program: str
-    wall_time_s: float
-    core_hours: float
-    corrections: int = Field(description="times that an error handler acted")
-
-
 class ElectronPhononDocument(Document):
     """Electron-phonon coupling from first principles, and the Tc that follows from it."""
 
@@ -106,6 +93,9 @@ class ElectronPhononDocument(Document):
     )
     settings: dict[str, Any] = Field(description="all its values")
     pseudopotentials: dict[str, PseudopotentialReference]
+    cutoff_note: str = Field(
+        "", description="elements for which the cutoff is below the recommended one, or none is recommended"
+    )
 
     status: Status
     reason: str = Field(description="empty while it runs and when it completed; else what was found")
@@ -122,8 +112,9 @@ class ElectronPhononDocument(Document):
     critical_temperatures: list[CriticalTemperature] = Field(default_factory=list)
     gaps: list[GapOutput] = Field(default_factory=list, description="anisotropic or isotropic gap of epw.x against T")
     arrays: str | None = Field(None, description="SHA-256 of the arrays in GridFS (invdesflow.database.arrays)")
-    cost: list[StepCost] = Field(default_factory=list)
-    core_hours: float | None = Field(None, description="sum of the cost")
+    task_ids: list[str] = Field(default_factory=list, description="all tasks that were begun for it, in no order")
+    cost: list[StepCost] = Field(default_factory=list, description="of all tasks, the first one first")
+    core_hours: float | None = Field(None, description="sum of the cost, runs that failed or were stopped included")
 
     @model_validator(mode="after")
     def _status_has_grounds(self) -> Self:

@@ -20,7 +20,8 @@ from invdesflow.epw.results import finished, stopped
 from invdesflow.epw.wannier_jobs import WannierMaker
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation, pseudopotential_references
-from invdesflow.espresso.failure_notes import notes_failure
+from invdesflow.espresso.cutoffs import cutoff_note
+from invdesflow.espresso.failure_notes import noted_failure, notes_failure
 from invdesflow.espresso.meshes import Meshes, band_path, explicit_k_points, primitive_for_espresso
 from invdesflow.espresso.outputs import PhononOutput, PwOutput
 from invdesflow.espresso.ph_jobs import PhononMaker
@@ -42,7 +43,7 @@ MAY_BE_MAGNETIC = frozenset(
 class ElectronPhononMaker(SettingsMaker):
     """From a crystal to lambda, omega_log, alpha2F, the gap and Tc, by Quantum ESPRESSO and EPW.
 
-    1. Look before the first step whether all is there; store the document as *running*.
+    1. Store the document as *running*; look before the first step whether all is there.
     2. Relax cell and atoms at the pressure, as far as the protocol wants it; find the density.
     3. Stop at an insulator or a magnet, with that as the result.
     4. Phonons, one job for each irreducible q-point; stop at imaginary modes, with that as the result.
@@ -86,15 +87,19 @@ class ElectronPhononMaker(SettingsMaker):
             If the crystal cannot be calculated, or something that is needed is missing.
         """
         primitive = primitive_for_espresso(structure)
-        check_before_running(primitive, self.calculation)
         elph_id = self.calculation.identifier("elph", primitive)
         calculation = self.calculation.model_copy(update={"elph_id": elph_id})
         with Database() as database:
             collection = database.collection(ElectronPhononDocument)
             known = collection.get(elph_id)
             if known is None or known.status in ("running", "failed"):  # a result stays until there is another
-                candidate_id = candidate_id or (None if known is None else known.candidate_id)
-                collection.upsert([_running(primitive, calculation, elph_id, candidate_id)])
+                running = _running(primitive, calculation, elph_id, candidate_id)
+                if known is not None:  # what was tried before costs, too
+                    running.candidate_id = candidate_id or known.candidate_id
+                    running.task_ids = known.task_ids
+                collection.upsert([running])
+        with noted_failure(elph_id):
+            check_before_running(primitive, calculation)
         jobs = []
         start: Structure = primitive
         parents: Sequence[str] = ()
@@ -211,6 +216,7 @@ class ElectronPhononMaker(SettingsMaker):
 def _running(
     structure: Structure, calculation: Calculation, elph_id: str, candidate_id: str | None
 ) -> ElectronPhononDocument:
+    pseudopotentials = calculation.pseudopotentials(structure)
     return ElectronPhononDocument(
         elph_id=elph_id,
         candidate_id=candidate_id,
@@ -221,7 +227,8 @@ def _running(
         protocol=calculation.protocol.name,
         changed_settings=calculation.protocol.changed(),
         settings=calculation.protocol.values(),
-        pseudopotentials=pseudopotential_references(calculation.pseudopotentials(structure)),
+        pseudopotentials=pseudopotential_references(pseudopotentials),
+        cutoff_note=cutoff_note(calculation.protocol, pseudopotentials),
         status="running",
         reason="",
     )

@@ -21,7 +21,6 @@ from invdesflow.epw.documents import (
     Method,
     PhononSummary,
     Status,
-    StepCost,
 )
 from invdesflow.epw.gap_closing import gap_closing_tc
 from invdesflow.epw.inputs import ACOUSTIC_CM1
@@ -29,7 +28,7 @@ from invdesflow.epw.outputs import FineOutput, GapOutput
 from invdesflow.epw.result_arrays import coupling_arrays, phonon_arrays
 from invdesflow.errors import DatabaseError
 from invdesflow.espresso.calculation import Calculation
-from invdesflow.espresso.documents import EspressoTaskDocument
+from invdesflow.espresso.costs import costs_of, tasks_behind, total_core_hours
 from invdesflow.espresso.meshes import Meshes
 from invdesflow.espresso.outputs import PhononOutput, PwOutput
 
@@ -46,6 +45,8 @@ _QUESTION = {
     "changed_settings",
     "settings",
     "pseudopotentials",
+    "cutoff_note",
+    "task_ids",
     "created_at",
     "provenance",
 }
@@ -201,7 +202,9 @@ def _store(
         begun = collection.get(elph_id)
         if begun is None:
             raise DatabaseError(f"The document {elph_id} is gone.", "Repeat the command that began it.")
-        cost = _cost(database, ends)
+        behind = tasks_behind(database, ends)
+        all_tasks = tasks_behind(database, begun.task_ids) | behind
+        cost = costs_of(all_tasks.values(), used=frozenset(behind))
         blob = database.blobs.put(pack_arrays(arrays)) if arrays else None
         values = (
             begun.model_dump(include=_QUESTION)  # nothing of an earlier result
@@ -209,31 +212,9 @@ def _store(
             | {
                 "arrays": blob,
                 "cost": cost,
-                "core_hours": sum(step.core_hours for step in cost),
+                "core_hours": total_core_hours(cost),
                 "updated_at": utc_now(),
             }
         )
         collection.upsert([ElectronPhononDocument.model_validate(values)])
     return elph_id
-
-
-def _cost(database: Database, ends: Iterable[str]) -> list[StepCost]:
-    """List all tasks that a result rests on, the first one first."""
-    collection = database.collection(EspressoTaskDocument)
-    found: dict[str, EspressoTaskDocument] = {}
-    wanted = set(ends)
-    while wanted:
-        documents = list(collection.find({"task_id": {"$in": sorted(wanted)}}))
-        found |= {document.task_id: document for document in documents}
-        wanted = {parent for document in documents for parent in document.parents} - found.keys()
-    return [
-        StepCost(
-            step=task.step,
-            task_id=task.task_id,
-            program=task.program,
-            wall_time_s=task.wall_time_s,
-            core_hours=task.core_hours,
-            corrections=len(task.corrections),
-        )
-        for task in sorted(found.values(), key=lambda task: (task.created_at, task.task_id))
-    ]

@@ -47,6 +47,7 @@ class EspressoTaskDocument(Document):
     folder: str = Field(description="the run folder")
     wall_time_s: float = Field(ge=0)
     core_hours: float = Field(ge=0)
+    lost_core_hours: float = Field(0.0, ge=0, description="of runs of it that failed or were stopped before this one")
 
     @model_validator(mode="after")
     def _failure_has_grounds(self) -> Self:

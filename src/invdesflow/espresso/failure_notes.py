@@ -1,7 +1,7 @@
 """Noting in the document of a calculation why it cannot go on."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -9,8 +9,9 @@ from invdesflow.database import Database
 from invdesflow.database.documents import utc_now
 from invdesflow.errors import DatabaseError, InvDesFlowError
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.costs import charge_failed
 
-__all__ = ["notes_failure"]
+__all__ = ["noted_failure", "notes_failure"]
 
 
 class _Part(Protocol):
@@ -37,15 +38,22 @@ def notes_failure(
 
     @wraps(body)
     def noting(maker: _Maker, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Output:
-        try:
+        with noted_failure(maker.calculation.elph_id):
             return body(maker, *args, **kwargs)
-        except Exception as error:
-            if maker.calculation.elph_id is not None:
-                with suppress(DatabaseError):  # the first error tells more
-                    _note(maker.calculation.elph_id, error)
-            raise
 
     return noting
+
+
+@contextmanager
+def noted_failure(elph_id: str | None) -> Iterator[None]:
+    """Note what is raised in an electron_phonon document, as `notes_failure` does; none for no document."""
+    try:
+        yield
+    except Exception as error:
+        if elph_id is not None:
+            with suppress(DatabaseError):  # the first error tells more
+                _note(elph_id, error)
+        raise
 
 
 def _note(elph_id: str, error: Exception) -> None:
@@ -56,3 +64,4 @@ def _note(elph_id: str, error: Exception) -> None:
             {"elph_id": elph_id, "status": "running"},
             {"$set": {"status": "failed", "reason": reason, "updated_at": utc_now()}},
         )
+        charge_failed(database, elph_id)

@@ -350,6 +350,13 @@ FAILURES: tuple[FailureKind, ...] = (
         return_codes=(132, 134, 135, 136, 139),
     ),
     FailureKind(
+        192,
+        "files_not_read",
+        PROGRAMS,
+        "The program has finished, but its files cannot be read. They are kept, and read again when the step is "
+        "repeated.",
+    ),
+    FailureKind(
         198,
         "stopped_with_error",
         PROGRAMS,

@@ -1,6 +1,7 @@
 """Reading, checking and correcting input files: namelists by f90nml, and the cards behind them as they stand."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,15 @@ def read_namelists(text: str) -> f90nml.Namelist:
         If they are no namelists.
     """
     try:
-        return f90nml.reads(_parts(text)[1])
-    except (ValueError, IndexError, KeyError, StopIteration, AssertionError) as error:
+        found = f90nml.reads(_parts(text)[1])
+    except Exception as error:  # the parser raises whatever the damage leads to
         raise EspressoError(
             f"The namelists of the input cannot be read: {error}.", "Correct the input file."
         ) from error
+    repeated = [name for name, times in Counter(list(found)).items() if times > 1]
+    if repeated:
+        raise EspressoError(f"The input has the namelist &{repeated[0]} more than once.", "Keep one of them.")
+    return found
 
 
 def split_cards(text: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pymatgen.core import DummySpecies, Structure
 from invdesflow.crystals.geometry import neighbours
 from invdesflow.errors import EspressoError, StructureError
 from invdesflow.espresso.calculation import Calculation
+from invdesflow.espresso.cutoffs import check_cutoff
 from invdesflow.espresso.disk_space import check_disk, estimate_disk
 from invdesflow.espresso.meshes import Meshes, n_points
 from invdesflow.espresso.programs import Program, find_program
@@ -42,7 +43,7 @@ _CHAIN: tuple[Program, ...] = ("pw.x", "ph.x", "q2r.x", "matdyn.x", "projwfc.x",
 def check_before_running(
     structure: Structure, calculation: Calculation, moments_mu_b: Sequence[float] | None = None
 ) -> None:
-    """Refuse what cannot come to a good end: crystal, pseudopotentials, meshes, programs and space on the disk.
+    """Refuse what cannot come to a good end: crystal, pseudopotentials, cutoff, meshes, programs, space on the disk.
 
     Parameters
     ----------
@@ -58,7 +59,8 @@ def check_before_running(
     StructureError
         If the crystal cannot be calculated, or is too large for the protocol.
     EspressoError
-        If a pseudopotential or a program is missing, a mesh does not fit, or there is too little space.
+        If a pseudopotential or a program is missing, the cutoff is too low, a mesh does not fit, or there is too little
+        space.
     """
     protocol = calculation.protocol
     check_crystal(structure, protocol.max_atoms)
@@ -66,6 +68,7 @@ def check_before_running(
         check_moments(structure, moments_mu_b)
     pseudopotentials = calculation.pseudopotentials(structure)
     check_orbitals(pseudopotentials)
+    check_cutoff(protocol, pseudopotentials)
     check_meshes(structure, Meshes.of(structure, protocol))
     check_programs(_CHAIN)
     check_disk(estimate_disk(structure, protocol, pseudopotentials), run_root())

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,13 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from invdesflow.errors import ConfigurationError
 from invdesflow.settings import one_line
 
-__all__ = ["Protocol", "load_protocol", "protocol_names"]
+__all__ = ["CutoffHint", "Protocol", "load_protocol", "protocol_names"]
 
 Positive = Annotated[float, Field(gt=0)]
 Smearing = Literal["methfessel-paxton", "marzari-vanderbilt", "fermi-dirac", "gaussian"]
+CutoffHint = Literal["none", "low", "normal", "high"]
 
 _LABELS = {"name", "description"}
 _EFFORTS = {"max_atoms", "max_relaxations", "max_corrections"}
+_CHECKS = {"cutoff_hint"}
+_HINTS: tuple[str, ...] = get_args(CutoffHint)
 
 
 class Protocol(BaseModel):
@@ -37,6 +40,9 @@ class Protocol(BaseModel):
 
     ecutwfc_ry: Positive = Field(description="kinetic energy cutoff of the wavefunctions (Ry)")
     ecutrho_ry: Positive = Field(description="cutoff of density and potential (Ry); 4 x ecutwfc_ry is exact here")
+    cutoff_hint: CutoffHint = Field(
+        description="cutoff recommended for the pseudopotentials that ecutwfc_ry must reach; none allows any"
+    )
     smearing: Smearing = Field(description="smearing of the occupations")
     degauss_ry: Positive = Field(description="its width (Ry)")
     conv_thr: Positive = Field(description="self-consistency of pw.x (Ry per cell)")
@@ -106,13 +112,16 @@ class Protocol(BaseModel):
         return self
 
     def values(self) -> dict[str, Any]:
-        """Return what the answer depends on: the settings without labels and without limits of effort."""
-        return self.model_dump(exclude=_LABELS | _EFFORTS)
+        """Return what the answer depends on: no labels, no limits of effort, nothing that is only checked."""
+        return self.model_dump(exclude=_LABELS | _EFFORTS | _CHECKS)
 
     def changed(self) -> dict[str, Any]:
-        """Return the settings that are not those of the protocol of this name."""
-        as_shipped = load_protocol(self.name).values()
-        return {name: value for name, value in self.values().items() if value != as_shipped[name]}
+        """Return the settings that are not those of the protocol of this name, a lower hint for the cutoff included."""
+        as_shipped = load_protocol(self.name)
+        changed = {name: value for name, value in self.values().items() if value != getattr(as_shipped, name)}
+        if _HINTS.index(self.cutoff_hint) < _HINTS.index(as_shipped.cutoff_hint):
+            changed["cutoff_hint"] = self.cutoff_hint
+        return changed
 
     def tc_converged(self, tc_k: float, previous_tc_k: float) -> bool:
         """Tell whether Tc (K) on two successive fine meshes is the same within the tolerance."""

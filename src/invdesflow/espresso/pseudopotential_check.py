@@ -62,6 +62,8 @@ def _report(family: str, path: Path, recorded: Mapping[str, str]) -> FileReport:
         problem = "has changed since it was installed"
     elif pseudo.sha256 in unusable_digests():
         problem = unusable_digests()[pseudo.sha256]
+    elif pseudo.lost_projectors:
+        problem = f"has lost a projector (PP_BETA.{pseudo.lost_projectors[0]} is zero throughout)"
     elif not pseudo.norm_conserving:
         problem = "is not norm-conserving"
     elif pseudo.relativistic == "full":

@@ -21,6 +21,7 @@ __all__ = [
     "element_of_file",
     "family_folder",
     "installed_families",
+    "known_cutoffs",
     "known_families",
     "pseudopotential_root",
     "recorded_digests",
@@ -57,11 +58,20 @@ class KnownFamily:
 def known_families() -> dict[str, KnownFamily]:
     """Return the families that can be installed by name."""
     digests: dict[str, dict[str, str]] = {}
-    text = files("invdesflow.espresso").joinpath("pseudopotential_families.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines()):
+    for row in _rows():
         digests.setdefault(row["family"], {})[row["file"]] = row["sha256"]
     families = _content()["families"].items()
     return {name: KnownFamily(name=name, digests=digests[name], **facts) for name, facts in families}
+
+
+@lru_cache(maxsize=1)
+def known_cutoffs() -> dict[str, tuple[float, float, float]]:
+    """Return SHA-256 -> PseudoDojo's hints low, normal and high (Ry), of the files that it gives them for."""
+    return {
+        row["sha256"]: (float(row["low_ry"]), float(row["normal_ry"]), float(row["high_ry"]))
+        for row in _rows()
+        if row["low_ry"]
+    }
 
 
 def unusable_digests() -> dict[str, str]:
@@ -150,6 +160,11 @@ def element_of_file(name: str) -> str | None:
     prefix = _PREFIX.match(name)
     symbol = prefix.group(1).capitalize() if prefix else ""
     return symbol if Element.is_valid_symbol(symbol) else None
+
+
+def _rows() -> list[dict[str, str]]:
+    text = files("invdesflow.espresso").joinpath("pseudopotential_families.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 @lru_cache(maxsize=1)

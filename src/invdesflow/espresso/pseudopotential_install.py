@@ -12,13 +12,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from invdesflow.errors import EspressoError
-from invdesflow.espresso.pseudopotential_check import check_family
 from invdesflow.espresso.pseudopotential_families import (
     MANIFEST,
     KnownFamily,
     known_families,
     pseudopotential_root,
     recorded_digests,
+    upf_files,
 )
 from invdesflow.espresso.pseudopotential_sources import download_wheel, fetch, files_in, public_name
 from invdesflow.espresso.upf import parse_upf
@@ -126,7 +126,9 @@ def _collect(families: Iterable[KnownFamily], files: Iterator[tuple[str, bytes]]
 
 def _is_whole(family: KnownFamily) -> bool:
     folder = pseudopotential_root() / family.name
-    return folder.is_dir() and not any(report.problem for report in check_family(family.name))
+    if not folder.is_dir():
+        return False
+    return family.digests == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in upf_files(folder)}
 
 
 @contextmanager

@@ -105,6 +105,11 @@ def _one(symbol: str, folder: Path, chosen: Mapping[str, str], recorded: Mapping
     if pseudopotential.sha256 in unusable_digests():
         reason = unusable_digests()[pseudopotential.sha256]
         raise EspressoError(f"{path} cannot be used ({reason}).", "Take another pseudopotential.")
+    if pseudopotential.lost_projectors:
+        raise EspressoError(
+            f"{path} has lost a projector (PP_BETA.{pseudopotential.lost_projectors[0]} is zero throughout).",
+            "Take another family for this element, such as pseudodojo-pbe-stringent.",
+        )
     if not pseudopotential.norm_conserving:
         raise EspressoError(
             f"{path} is not norm-conserving ({pseudopotential.kind}), and EPW needs norm-conserving pseudopotentials.",

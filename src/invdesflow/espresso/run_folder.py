@@ -1,4 +1,7 @@
-"""The folder of one task: one owner at a time, and a mark that tells a finished task from an interrupted one."""
+"""The folder of one task: one owner at a time, and marks that tell how far it has come.
+
+The program has run well, and its files have been read. Nothing that has run well is thrown away.
+"""
 
 import os
 import shutil
@@ -14,9 +17,10 @@ from pydantic import BaseModel
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.guard import LOCK_NAME, SECONDS_TO_END
 
-__all__ = ["RunFolder", "task_folder"]
+__all__ = ["FINISHED", "RAN", "RunFolder", "task_folder"]
 
-_FINISHED = "finished.json"
+FINISHED = "finished.json"
+RAN = "ran.json"
 _SECONDS_FOR_A_GUARD = 2 * SECONDS_TO_END
 
 
@@ -35,16 +39,27 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the task has ended well, so that its files can be used."""
-        return (self.path / _FINISHED).is_file()
+        return (self.path / FINISHED).is_file()
 
     @property
     def record(self) -> str:
         """What `mark_finished` was given, as JSON."""
-        return (self.path / _FINISHED).read_text()
+        return (self.path / FINISHED).read_text()
+
+    @property
+    def has_run(self) -> bool:
+        """Whether the program has ended well, so that what is left to do is to read its files."""
+        return (self.path / RAN).is_file()
+
+    @property
+    def run_record(self) -> str:
+        """What `mark_run` was given, as JSON."""
+        return (self.path / RAN).read_text()
 
     def restart_clean(self) -> None:
         """Empty the folder: what an interrupted run left cannot be trusted."""
-        (self.path / _FINISHED).unlink(missing_ok=True)
+        for mark in (FINISHED, RAN):
+            (self.path / mark).unlink(missing_ok=True)
         for entry in self.path.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -53,12 +68,19 @@ class RunFolder:
 
     def mark_finished(self, record: BaseModel) -> None:
         """Mark the task as finished, in one step that is on the disk when this returns."""
-        draft = self.path / f"{_FINISHED}.new"
+        self._mark(FINISHED, record)
+
+    def mark_run(self, record: BaseModel) -> None:
+        """Mark that the program has ended well, in the same way."""
+        self._mark(RAN, record)
+
+    def _mark(self, name: str, record: BaseModel) -> None:
+        draft = self.path / f"{name}.new"
         with draft.open("w") as file:
             file.write(record.model_dump_json(indent=1))
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(self.path / _FINISHED)
+        draft.replace(self.path / name)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """One run of a program: asked for once, run in a folder of its own, kept as a document."""
 
+import logging
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +17,16 @@ from invdesflow.database import Database
 from invdesflow.database.collection import Collection
 from invdesflow.database.documents import content_hash
 from invdesflow.database.provenance import current_provenance
-from invdesflow.errors import EspressoError, SpectrumError
+from invdesflow.errors import EspressoError, InvDesFlowError
 from invdesflow.espresso.calculation import Calculation, pseudopotential_references
+from invdesflow.espresso.costs import count_task
 from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.espresso.failures import Failure, default_input
-from invdesflow.espresso.programs import Program
+from invdesflow.espresso.programs import Program, ranks_of
 from invdesflow.espresso.pseudopotentials import Pseudopotential
 from invdesflow.espresso.run_folder import RunFolder, task_folder
 from invdesflow.espresso.running import RunRecord, run_program
+from invdesflow.espresso.spent import begin_account, lost_before, lost_so_far
 from invdesflow.settings import Settings, get_settings
 
 __all__ = [
@@ -37,6 +41,9 @@ __all__ = [
     "run_root",
     "task_path",
 ]
+
+_IDENTIFIER = re.compile(r"\w[\w.-]*")
+_log = logging.getLogger(__name__)
 
 Prepare = Callable[[Path], None]
 Read = Callable[[Path], dict[str, Any]]
@@ -116,7 +123,15 @@ def run_root(settings: Settings | None = None) -> Path:
 
 
 def task_path(task_id: str) -> Path:
-    """Return the run folder of a task."""
+    """Return the run folder of a task.
+
+    Raises
+    ------
+    EspressoError
+        If the identifier, which may come from the database, is no name of a folder and would lead elsewhere.
+    """
+    if not _IDENTIFIER.fullmatch(task_id):
+        raise EspressoError(f"{task_id!r} is no identifier of a task.", "Find out who wrote it into the database.")
     return run_root() / task_id
 
 
@@ -169,6 +184,8 @@ def _gone(path: Path) -> EspressoError:
 def perform(task: Task, calculation: Calculation, read: Read, way: Way) -> EspressoTaskDocument:
     """Run a task, or return its document if it has been run and its files are there.
 
+    What has run well is never run again because its files could not be read: they are read again.
+
     Parameters
     ----------
     task
@@ -176,7 +193,7 @@ def perform(task: Task, calculation: Calculation, read: Read, way: Way) -> Espre
     calculation
         What it is a part of.
     read
-        Reads scalars from the run folder after a success; what it raises makes the task a failure.
+        Reads scalars from the run folder after a success; what it raises makes the task a failure, and the files stay.
     way
         How it is run.
 
@@ -188,10 +205,13 @@ def perform(task: Task, calculation: Calculation, read: Read, way: Way) -> Espre
     with Database() as database, task_folder(run_root(), task.task_id) as folder:
         collection = database.collection(EspressoTaskDocument)
         if folder.finished:
-            return _finished(collection, task.task_id, folder)
-        folder.restart_clean()
-        document = _run(task, calculation, read, way, folder.path)
+            document = _finished(collection, task.task_id, folder)
+            count_task(database, calculation.elph_id, task.task_id)
+            return document
+        record = _run_before(folder) if folder.has_run else _run(task, calculation, way, folder)
+        document = _document(task, record, read, folder.path)
         collection.upsert([document])
+        count_task(database, calculation.elph_id, task.task_id)
         if document.failure is not None and document.failure.name not in way.answers:
             raise EspressoError(*_told(task, document.failure, folder.path))
         for pattern in way.superfluous:
@@ -208,26 +228,45 @@ def _finished(collection: Collection[EspressoTaskDocument], task_id: str, folder
     try:
         document = EspressoTaskDocument.model_validate_json(folder.record)
     except ValidationError:
-        raise EspressoError(
-            f"{folder.path} was written by another version of InvDesFlow.", "Remove it; its step is then run again."
-        ) from None
+        raise _foreign(folder) from None
     collection.upsert([document])
     return document
+
+
+def _run_before(folder: RunFolder) -> RunRecord:
+    """Return how a program ran whose files have not been read yet."""
+    try:
+        return RunRecord.model_validate_json(folder.run_record)
+    except ValidationError:
+        raise _foreign(folder) from None
+
+
+def _foreign(folder: RunFolder) -> EspressoError:
+    return EspressoError(
+        f"{folder.path} was written by another version of InvDesFlow.", "Remove it; its step is then run again."
+    )
 
 
 def _told(task: Task, failure: Failure, path: Path) -> tuple[str, str]:
     """Say how a task failed, and where to look."""
     said = failure.detail.strip().splitlines() or ["nothing"]
+    problem = f"{task.step} of {task.structure.composition.reduced_formula} failed ({failure.name}): {failure.message}"
+    if failure.name == "files_not_read":
+        return problem, f"{said[-1].strip().rstrip('.')}. Look at {path}; remove it to have the step run again."
     return (
-        f"{task.step} of {task.structure.composition.reduced_formula} failed ({failure.name}): {failure.message}",
+        problem,
         f"{task.program} said: {said[-1].strip().rstrip('.')}. See {path}."
         + (" It may succeed when it is repeated." if failure.transient else ""),
     )
 
 
-def _run(task: Task, calculation: Calculation, read: Read, way: Way, path: Path) -> EspressoTaskDocument:
-    input_path = path / default_input(task.program)
-    input_path.write_text(task.input)
+def _run(task: Task, calculation: Calculation, way: Way, folder: RunFolder) -> RunRecord:
+    """Run the program of a task in its folder, which is emptied first."""
+    path, ranks = folder.path, ranks_of(task.program, get_settings())
+    lost = lost_so_far(path)
+    folder.restart_clean()
+    begin_account(path, ranks, lost)
+    (path / default_input(task.program)).write_text(task.input)
     (path / "pseudo").mkdir()
     for upf in task.pseudopotentials.values():
         shutil.copy(upf.path, path / "pseudo")
@@ -235,6 +274,12 @@ def _run(task: Task, calculation: Calculation, read: Read, way: Way, path: Path)
     record = run_program(
         task.program, path, handlers=way.handlers, max_corrections=calculation.protocol.max_corrections
     )
+    if record.finished:
+        folder.mark_run(record)
+    return record
+
+
+def _document(task: Task, record: RunRecord, read: Read, path: Path) -> EspressoTaskDocument:
     results, failure = _results(record, read, path)
     return EspressoTaskDocument(
         task_id=task.task_id,
@@ -246,7 +291,7 @@ def _run(task: Task, calculation: Calculation, read: Read, way: Way, path: Path)
         pseudopotentials=pseudopotential_references(task.pseudopotentials),
         parents=list(task.parents),
         input=task.input,
-        final_input=input_path.read_text(),
+        final_input=(path / default_input(task.program)).read_text(),
         status="completed" if failure is None else "failed",
         failure=failure,
         corrections=list(record.corrections),
@@ -255,6 +300,7 @@ def _run(task: Task, calculation: Calculation, read: Read, way: Way, path: Path)
         folder=str(path),
         wall_time_s=record.wall_time_s,
         core_hours=record.core_hours,
+        lost_core_hours=lost_before(path),
         provenance=current_provenance(None, None),
     )
 
@@ -264,8 +310,10 @@ def _results(record: RunRecord, read: Read, path: Path) -> tuple[dict[str, Any],
         return {}, record.failure
     try:
         return read(path), None
-    except (EspressoError, SpectrumError) as error:
-        return {}, Failure.of("incomplete", error.problem)
+    except Exception as error:  # noqa: BLE001 - whatever our reader stumbles over, the run is kept
+        _log.debug("%s cannot be read", path, exc_info=True)
+        said = error.problem if isinstance(error, InvDesFlowError) else f"{type(error).__name__}: {error}"
+        return {}, Failure.of("files_not_read", said)
 
 
 def _remove(paths: Iterable[Path]) -> None:

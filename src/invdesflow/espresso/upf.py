@@ -25,6 +25,7 @@ _FUNCTIONALS = {
 }
 """The short names of Quantum ESPRESSO and what they stand for (funct.f90); "LDA" is Perdew-Zunger there."""
 _NUMBERS = re.compile(r"[-+.\deEdD\s]+")
+_PROJECTOR = r"<PP_BETA\.(\d+)[^>]*>(.*?)</PP_BETA"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,11 @@ class UpfHeader:
         Whether there is a nonlinear core correction.
     wavefunctions
         Label such as ``3S`` and angular momentum of each pseudo-atomic orbital (PP_PSWFC).
+    wfc_cutoff_ry
+        Suggested cutoff of the wavefunctions (Ry), if one is stated.
+    lost_projectors
+        Numbers of the projectors that are zero throughout: ONCVPSP wrote no more than two of a kind into UPF files
+        until 2026 (github.com/oncvpsp/oncvpsp, pull request 29).
     """
 
     element: str
@@ -56,6 +62,8 @@ class UpfHeader:
     z_valence: float
     core_correction: bool
     wavefunctions: tuple[tuple[str, int], ...]
+    wfc_cutoff_ry: float | None
+    lost_projectors: tuple[int, ...]
 
     @property
     def norm_conserving(self) -> bool:
@@ -111,6 +119,12 @@ def _version_2(text: str) -> tuple[UpfHeader, int]:
         z_valence=float(attributes["z_valence"]),
         core_correction=_is_true(attributes["core_correction"]),
         wavefunctions=tuple((orbital["label"].strip().upper(), int(orbital["l"])) for orbital in orbitals),
+        wfc_cutoff_ry=_cutoff(attributes.get("wfc_cutoff", "0")),
+        lost_projectors=tuple(
+            int(number)
+            for number, values in re.findall(_PROJECTOR, text, re.DOTALL)
+            if not any(map(float, values.split()))
+        ),
     )
     return header, int(attributes["mesh_size"])
 
@@ -118,7 +132,7 @@ def _version_2(text: str) -> tuple[UpfHeader, int]:
 def _version_1(text: str) -> tuple[UpfHeader, int]:
     lines = [line.split() for line in _required(r"<PP_HEADER>\s*(.*?)</PP_HEADER>", text, "header").split("\n")]
     # The first version is defined by the order of its lines.
-    _, element, kind, correction, functional, z_valence, _, _, _, points, counts, _, *orbitals = lines
+    _, element, kind, correction, functional, z_valence, _, cutoffs, _, points, counts, _, *orbitals = lines
     orbitals = orbitals[: int(counts[0])]
     info = _required(r"<PP_INFO>(.*?)</PP_INFO>", text, "description")
     treatment = _required(r"(\w+)-Relativistic", info, "relativistic treatment")
@@ -131,6 +145,8 @@ def _version_1(text: str) -> tuple[UpfHeader, int]:
         z_valence=float(z_valence[0]),
         core_correction=_is_true(correction[0]),
         wavefunctions=tuple((orbital[0].upper(), int(orbital[1])) for orbital in orbitals),
+        wfc_cutoff_ry=_cutoff(cutoffs[0]),
+        lost_projectors=(),
     )
     return header, int(points[0])
 
@@ -160,6 +176,11 @@ def _attributes(text: str) -> dict[str, str]:
 def _functional(text: str) -> str:
     words = tuple(re.findall(r"[A-Z0-9]+", text.upper()))
     return _FUNCTIONALS.get(words, "-".join(words))
+
+
+def _cutoff(text: str) -> float | None:
+    cutoff = float(text)
+    return cutoff if cutoff > 0 else None
 
 
 def _is_true(text: str) -> bool:

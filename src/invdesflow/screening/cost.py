@@ -12,7 +12,7 @@ from pymatgen.core import Structure
 
 from invdesflow.errors import StructureError
 from invdesflow.screening.shipped_model import ShippedModel
-from invdesflow.screening.wave_vectors import Mesh
+from invdesflow.screening.wave_vectors import Mesh, WaveVector
 from invdesflow.screening.workload import PAPER, Protocol, Valence, Workload, count
 
 __all__ = ["KIND", "PARTS", "VERSION", "CostModel", "CostPrediction", "Part", "operations"]
@@ -152,6 +152,16 @@ class CostModel(ShippedModel):
             "response": (workload.representations, modes * pairs),
         }
         return {part: self.seconds(part, *times, workload) for part, times in jobs_and_repeats.items()}
+
+    def vector_seconds(self, vector: WaveVector, workload: Workload) -> float:
+        """Return the CPU time of ph.x at one wave vector on the reference machine, s."""
+        steps = 3 * workload.atoms * vector.k_points
+        bands = 2 * vector.k_points if any(vector.q) else 0
+        return (
+            self.seconds("bands", 1, bands, workload)
+            + self.seconds("setup", 1, steps, workload)
+            + self.seconds("response", len(vector.representations), steps, workload)
+        )
 
     def seconds(self, part: Part, jobs: int, repeats: int, workload: Workload) -> float:
         """Return the CPU time of a part on the reference machine, s.

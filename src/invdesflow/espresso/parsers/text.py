@@ -41,7 +41,7 @@ def reading(path: Path, kind: str) -> Iterator[None]:
         raise EspressoError(
             f"{path} cannot be read: {error.strerror or error}.", "Repeat the run that should have written it."
         ) from error
-    except (ValueError, IndexError, KeyError, SyntaxError) as error:  # a broken XML file is a SyntaxError
+    except (ArithmeticError, LookupError, SyntaxError, ValueError) as error:  # a broken XML file is a SyntaxError
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EspressoError(
             f"{path} cannot be read as {kind}: {reason}.", "Repeat the run that wrote it; it may have been cut off."

@@ -1,6 +1,7 @@
 """Functions of position in a crystal, as pp.x writes them in Gaussian's cube format."""
 
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates
 
 from invdesflow.crystals.symmetry import Symmetry
-from invdesflow.espresso.parsers.text import FloatArray, reading
+from invdesflow.espresso.parsers.text import FloatArray, read_text, reading
 
 __all__ = ["PeriodicFunction", "read_periodic_function"]
 
@@ -82,8 +83,18 @@ def read_periodic_function(path: Path) -> PeriodicFunction:
     EspressoError
         If the file is missing, truncated or of another kind.
     """
-    with reading(path, "a cube file"), path.open() as file:
-        found = read_cube(file)
+    with reading(path, "a cube file"):
+        text = read_text(path)
+        _require_sane_head(text.splitlines())
+        found = read_cube(StringIO(text))
         if np.any(found["origin"]) or not np.isfinite(found["data"]).all():
             raise ValueError("it does not begin at the origin, or has numbers that are not finite")
         return PeriodicFunction(np.asarray(found["atoms"].cell[:]), np.asarray(found["data"]))
+
+
+def _require_sane_head(lines: list[str]) -> None:
+    """Refuse numbers for which ASE would reserve memory, or wait, without end."""
+    atoms, *origin = lines[2].split()
+    sizes = [int(line.split()[0]) for line in lines[3:6]]
+    if len(origin) != 3 or not 0 < int(atoms) < len(lines) or len(sizes) != 3 or min(sizes) < 1:
+        raise ValueError("its head does not fit what follows")
