@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from invdesflow.errors import ConfigurationError, StructureError
 from invdesflow.settings import one_line
+from invdesflow.superconductors.corrections import statements
 from invdesflow.superconductors.documents import Calculation, Measurement, SuperconductorDocument, merge
 from invdesflow.superconductors.prototypes import build_crystal, load_prototypes
 
@@ -135,7 +136,7 @@ def make_document(entry: Entry) -> SuperconductorDocument:
             f"{entry.name}: the crystal is {document.space_group_symbol}, the entry says {entry.space_group}.",
             "Correct the coordinates.",
         )
-    return document
+    return document.model_copy(update={"catalogued": statements(document)})
 
 
 def _cited(entry: Entry, key: str) -> Source:

@@ -64,6 +64,7 @@ class SuperconductorDocument(Document):
     dataset_ids: list[str] = Field(default_factory=list, description="names in data sets, such as jarvis:JVASP-1151")
     experiment: list[Measurement] = Field(default_factory=list)
     theory: list[Calculation] = Field(default_factory=list)
+    catalogued: list[str] = Field(default_factory=list, description="hashes of what of this the catalogue says")
 
     @classmethod
     def from_structure(
@@ -114,6 +115,13 @@ class SuperconductorDocument(Document):
             theory=list(theory),
         )
 
+    @property
+    def tc_pressure_gpa(self) -> float:
+        """Pressure (GPa) at which it is known to superconduct, the nearest to that of the crystal."""
+        values: list[Measurement | Calculation] = [*self.experiment, *self.theory]
+        known = [value.pressure_gpa for value in values if value.tc_k]
+        return min(known, key=lambda pressure: abs(pressure - self.pressure_gpa), default=self.pressure_gpa)
+
 
 def merge(old: SuperconductorDocument, new: SuperconductorDocument) -> SuperconductorDocument:
     """Add what a second source knows of the same crystal to what is known already.
@@ -143,6 +151,7 @@ def merge(old: SuperconductorDocument, new: SuperconductorDocument) -> Supercond
         "dataset_ids": _union(old.dataset_ids, new.dataset_ids),
         "experiment": _union(old.experiment, new.experiment),
         "theory": _union(old.theory, new.theory),
+        "catalogued": _union(old.catalogued, new.catalogued),
     }
     if all(getattr(old, field) == value for field, value in additions.items()):
         return old

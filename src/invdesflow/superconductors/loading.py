@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from invdesflow.database import Database
 from invdesflow.errors import ConfigurationError
 from invdesflow.progress import track
-from invdesflow.superconductors.catalogue import load_catalogue
+from invdesflow.superconductors.catalogue import load_catalogue, load_sources
+from invdesflow.superconductors.corrections import take_back
 from invdesflow.superconductors.documents import SuperconductorDocument, merge
 from invdesflow.superconductors.importers import (
     Refusal,
@@ -52,12 +53,16 @@ class LoadCounts(BaseModel):
     added: int = 0
     merged: int = Field(0, description="known crystals that gained a value")
     unchanged: int = 0
+    corrected: int = Field(0, description="known crystals of which the catalogue said something else before")
     refused: list[RefusedEntry] = Field(default_factory=list)
 
 
 def load_catalogue_into(database: Database) -> LoadCounts:
-    """Load the literature catalogue that ships with InvDesFlow."""
-    return load_documents(database, load_catalogue())
+    """Load the literature catalogue that ships with InvDesFlow, and take back what only an older one said."""
+    catalogue = load_catalogue()
+    citations = frozenset(source.citation for source in load_sources().values())
+    corrected = take_back(database, {document.superconductor_id: document for document in catalogue}, citations)
+    return load_documents(database, catalogue).model_copy(update={"corrected": corrected})
 
 
 def load_from(database: Database, source: str, path: Path | None) -> LoadCounts:

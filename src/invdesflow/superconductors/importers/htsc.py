@@ -48,7 +48,7 @@ def read_htsc(path: Path | str | None = None, source: str = SOURCE) -> Iterator[
     try:
         content = json.loads(read_text(PUBLIC_SOURCE if path is None else path))
         entries = content.items() if isinstance(content, dict) else [(str(row["formula"]), row) for row in content]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{path} is not JSON of superconductors: {error!r}.", "See the how-to.") from error
     for name, row in entries:
         yield attempt(name, partial(_document, name, row, source))

@@ -12,6 +12,7 @@ from pymatgen.core import Structure
 
 from invdesflow.crystals.reading import structure_from_text
 from invdesflow.eliashberg.formulas import KELVIN_PER_MEV
+from invdesflow.errors import ConfigurationError
 from invdesflow.superconductors.documents import SuperconductorDocument
 from invdesflow.superconductors.importers.coupling import calculations
 from invdesflow.superconductors.importers.crystal import crystal
@@ -44,12 +45,16 @@ def read_jarvis(path: Path | str | None = None) -> Iterator[SuperconductorDocume
     Raises
     ------
     ConfigurationError
-        If the source cannot be read.
+        If the source cannot be read, or is neither JSON nor CSV.
     """
     text = read_text(PUBLIC_SOURCE if path is None else path)
-    rows = json.loads(text) if text.lstrip().startswith("[") else csv.DictReader(io.StringIO(text))
+    try:
+        rows = json.loads(text) if text.lstrip().startswith("[") else list(csv.DictReader(io.StringIO(text)))
+    except (csv.Error, RecursionError, ValueError) as error:
+        raise ConfigurationError(f"{path} is neither JSON nor CSV of JARVIS: {error}.", "Fetch it again.") from error
     for number, row in enumerate(rows, start=1):
-        yield attempt(str(row.get("jid") or f"row {number}"), partial(_document, row))
+        name = row.get("jid") if isinstance(row, Mapping) else None
+        yield attempt(str(name or f"row {number}"), partial(_document, row))
 
 
 def _document(row: Mapping[str, Any]) -> SuperconductorDocument:

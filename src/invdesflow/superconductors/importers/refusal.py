@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from invdesflow.errors import StructureError
+from invdesflow.errors import InvDesFlowError
 from invdesflow.settings import one_line
 
 __all__ = ["Refusal", "attempt"]
@@ -30,16 +30,16 @@ def attempt(name: str, make: Callable[[], T]) -> T | Refusal:
     name
         What the source calls the entry.
     make
-        Reads the entry. StructureError and what a missing or malformed field raises are caught, nothing else.
+        Reads the entry. Errors of ours and what a missing or malformed field raises are caught, nothing else.
     """
     try:
         return make()
-    except StructureError as error:
+    except InvDesFlowError as error:
         return Refusal(name, error.problem)
     except ValidationError as error:
         return Refusal(name, one_line(error))
     except KeyError as error:
         return Refusal(name, f"it has no field {error}")
-    except (AttributeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         return Refusal(name, f"it cannot be read: {problem}")
