@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from learned import METALS, alloy, coupled, known, matthias
 
-from invdesflow.campaigns.fireworks import launch_command
+from invdesflow.campaigns.launching.launchpad import launch_command
 from invdesflow.epw.documents import ElectronPhononDocument
 from invdesflow.learning.models import model_registry
 from invdesflow.learning.retraining_documents import RetrainingDocument

@@ -2,14 +2,17 @@
 
 import hashlib
 import importlib.util
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ase.build import bulk
 
 from invdesflow.errors import PotentialError
-from invdesflow.relaxation.potentials import Potential, find_potential, load_calculator
+from invdesflow.relaxation.potentials import Potential, find_potential, load_calculator, weights_path
 
 CHGNET = Path(importlib.util.find_spec("chgnet").submodule_search_locations[0])
 WEIGHTS = CHGNET / "pretrained/0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar"
@@ -101,3 +104,31 @@ def test_sevennet_says_itself_which_elements_it_knows():
     atoms = bulk("Cu")
     atoms.calc = load_calculator(potential)
     assert atoms.get_potential_energy() == pytest.approx(-4.1, abs=0.1)
+
+
+class _Code:
+    def __reduce__(self):
+        return os.mkdir, ("made by a checkpoint",)
+
+
+@pytest.mark.parametrize("kind", ["CHGNet", "SevenNet"])
+def test_weights_that_would_run_code_are_refused(kind, tmp_path, monkeypatch):
+    pytest.importorskip("sevenn")
+    monkeypatch.chdir(tmp_path)
+    torch.save({"model": _Code(), "config": {}}, tmp_path / "weights.pth")
+    with pytest.raises(PotentialError):
+        load_calculator(find_potential(kind, "weights.pth"))
+    assert not Path("made by a checkpoint").exists()
+
+
+def test_a_copy_of_sevennet_is_taken(tmp_path):
+    pytest.importorskip("sevenn")
+    shutil.copy(weights_path(find_potential("SevenNet")), tmp_path / "mine.pth")
+    assert find_potential("SevenNet", str(tmp_path / "mine.pth")).digest == find_potential("SevenNet").digest
+
+
+def test_compiled_models_are_refused(tmp_path):
+    pytest.importorskip("deepmd")
+    (tmp_path / "model.pt2").touch()
+    with pytest.raises(PotentialError, match=r"\.pth"):
+        find_potential("DeePMD", str(tmp_path / "model.pt2"))

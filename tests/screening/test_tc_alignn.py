@@ -47,7 +47,17 @@ def predict(model, descriptor):
 def test_superconductors_stand_above_normal_metals(predict):
     niobium, nitride, a15, copper, sodium = predict([NIOBIUM, NIOBIUM_NITRIDE, NIOBIUM_TIN, COPPER, SODIUM])
     assert min(niobium.tc_k, nitride.tc_k, a15.tc_k) > 5 * max(copper.tc_k, sodium.tc_k, 0.5)
-    assert niobium.tc_std_k > copper.tc_std_k >= 0
+    assert niobium.tc_std_k > copper.tc_std_k
+
+
+def test_no_tc_is_certain(predict, model):
+    """Where both ends of the interval have no superconductivity it has no width; errors there are still of kelvins."""
+    hopeless = np.log([[0.05, 20.0]])
+    width = model.width(hopeless, np.zeros(1), 0.10)
+    assert width == [0.0]
+    assert 1.0 < model.deviation(width)[0] < 3.0
+    (copper,) = predict([COPPER])
+    assert copper.tc_std_k >= model.deviation(width)[0]
 
 
 def test_tc_follows_from_lambda_and_omega_log_at_any_mu_star(predict):

@@ -19,7 +19,7 @@ from invdesflow.screening.training.alignn_data import AlignnData
 from invdesflow.screening.training.alignn_fitting import Recipe
 from invdesflow.screening.training.electron_phonon_data import Compound
 from invdesflow.screening.training.splits import fold_of, is_held_out
-from invdesflow.screening.training.tc_alignn import train
+from invdesflow.screening.training.tc_alignn import recalibrate, train
 
 METALS = ("Al", "Ti", "V", "Cr", "Zr", "Nb", "Mo", "Ta", "W", "Re", "Ru", "Rh", "Pd", "Cu", "Ag")
 SMALL = Recipe(epochs=12, batch=16, neighbours=8, hidden=16, readout=32, perceptron_epochs=30, trees=3)
@@ -100,3 +100,10 @@ def test_learns_a_known_law_and_is_reproducible(data, featuriser, tmp_path):
     structures = [compound("Nb", "Mo").structure, compound("Cu", "Ag").structure]
     niobium, silver = model.predict(structures, described(structures))
     assert niobium.tc_k > silver.tc_k
+    measured = recalibrate(tmp_path / "one" / "tc_alignn.safetensors", data, tmp_path / "three")
+    for name, found in figures.items():
+        assert measured[name] == pytest.approx(found, rel=1e-4, abs=1e-6, nan_ok=True)
+    assert (tmp_path / "three" / "tc_alignn.safetensors").read_bytes() == first
+    again = json.loads((tmp_path / "three" / "tc_alignn.json").read_text())
+    assert again["calibration"] == pytest.approx(card["calibration"], rel=1e-4)
+    assert {name for name in card if again[name] != card[name]} <= {"calibration", "cross_validation", "held_out"}

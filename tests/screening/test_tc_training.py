@@ -14,7 +14,7 @@ from invdesflow.errors import ModelError
 from invdesflow.screening.elements import periodic_table
 from invdesflow.screening.tc_baseline import TcBaseline
 from invdesflow.screening.training.electron_phonon_data import Compound, read_alexandria, read_jarvis
-from invdesflow.screening.training.evaluation import report
+from invdesflow.screening.training.evaluation import fit_deviation, report
 from invdesflow.screening.training.splits import fold_of
 from invdesflow.screening.training.tc_baseline import Recipe, build_table, cross_validate, train
 
@@ -35,6 +35,23 @@ def compound(first, second):
 def table():
     compounds = [compound(*pair) for pair in combinations(METALS, 2)]
     return build_table(compounds, periodic_table(), np.ones(len(compounds), bool))
+
+
+@pytest.mark.parametrize(("floor", "factor"), [(1.5, 2.0), (0.2, 0.7)])
+def test_the_standard_deviation_that_made_the_errors_is_found(floor, factor):
+    generator = np.random.default_rng(7)
+    width = np.where(generator.random(20_000) < 0.3, 0.0, generator.lognormal(-0.5, 1.0, 20_000))
+    error = generator.normal(0.0, np.hypot(floor, factor * width))
+    assert fit_deviation(error, width) == pytest.approx((floor, factor), rel=0.03)
+
+
+def test_what_is_rightly_no_superconductor_says_nothing_of_the_errors():
+    generator = np.random.default_rng(8)
+    width = generator.lognormal(-0.5, 1.0, 500)
+    error = generator.normal(0.0, np.hypot(1.5, 2.0 * width))
+    nothing = np.array([0.0, 1e-12, 1e-3])
+    with_them = fit_deviation(np.append(error, nothing), np.append(width, nothing[::-1]))
+    assert with_them == fit_deviation(error, width)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from invdesflow.errors import DatabaseError, LearningError
 from invdesflow.learning.retraining_documents import RetrainingDocument
 from invdesflow.learning.training_set_documents import Kind
 
-__all__ = ["Claims", "this_owner"]
+__all__ = ["Claims", "is_dead", "this_owner"]
 
 HEARTBEAT_S = 20.0
 DEAD_AFTER = timedelta(minutes=10)

@@ -33,12 +33,15 @@ class NamedCrystal:
         The known superconductor that it is, if it is one.
     relaxed
         Whether it is what a converged relaxation of the candidate ended in; else a candidate is as it was proposed.
+    tc_pressure_gpa
+        Pressure (GPa) at which a known superconductor has its Tc; none of what is no known superconductor.
     """
 
     structure: Structure
     candidate_id: str | None = None
     superconductor_id: str | None = None
     relaxed: bool = False
+    tc_pressure_gpa: float | None = None
 
 
 def find_crystal(database: Database, name: str, pressure_gpa: float = 0.0) -> NamedCrystal:
@@ -69,7 +72,8 @@ def find_crystal(database: Database, name: str, pressure_gpa: float = 0.0) -> Na
     known = _known(database, name)
     if known:
         only = _only(name, "known superconductors", [(k.superconductor_id, f"{k.pressure_gpa:g} GPa") for k in known])
-        return NamedCrystal(next(k.structure for k in known if k.superconductor_id == only), superconductor_id=only)
+        found = next(k for k in known if k.superconductor_id == only)
+        return NamedCrystal(found.structure, superconductor_id=only, tc_pressure_gpa=found.tc_pressure_gpa)
     return _candidate(database, _candidate_of_formula(database, name), pressure_gpa)
 
 

@@ -43,6 +43,9 @@ _SHIPPED: dict[tuple[Kind, str], str] = {
     ("SevenNet", "7net-0"): "pretrained_potentials/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth",
     ("SevenNet", "7net-l3i5"): "pretrained_potentials/SevenNet_l3i5/checkpoint_l3i5.pth",
 }
+_DEEPMD_SUFFIXES = (".pth", ".pt")  # others may hold compiled libraries
+_ARRAYS = {f"numpy{core}.multiarray.{name}" for core in (".core", "._core") for name in ("_reconstruct", "scalar")}
+_ARRAYS |= {"numpy.dtype", "numpy.ndarray"}
 # CHGNet embeds H to Pu but does not say what it was trained on; MPtrj lacks Po, At, Rn, Fr and Ra
 # (Deng et al., Nature Machine Intelligence 5, 1031 (2023)).
 _CHGNET_ELEMENTS = tuple(chemical_symbols[z] for z in range(1, 95) if not 84 <= z <= 88)
@@ -192,6 +195,7 @@ def _weights_file(kind: Kind, model: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise PotentialError(f"{kind} needs the package {package}, which is not installed.", remedy)
     if Path(model).is_file():
+        _refuse_code(kind, Path(model))
         return Path(model)
     shipped = _SHIPPED.get((kind, model))
     if shipped is None:
@@ -200,6 +204,24 @@ def _weights_file(kind: Kind, model: str) -> Path:
             f"There is no {kind} model {model!r}.", f"Give the path of a model file{_or_one_of(names)}."
         )
     return Path(spec.submodule_search_locations[0]) / shipped
+
+
+def _refuse_code(kind: Kind, path: Path) -> None:
+    """Refuse a file that could run code of its own when the program loads it; `read_chgnet` does so itself."""
+    if kind == "DeePMD" and path.suffix not in _DEEPMD_SUFFIXES:
+        raise PotentialError(
+            f"{path} is no model of deepmd-kit's PyTorch.", f"Give a file *{' or *'.join(_DEEPMD_SUFFIXES)}."
+        )
+    if kind == "SevenNet":
+        from torch.serialization import get_unsafe_globals_in_checkpoint
+
+        with _loading(kind, str(path)):
+            foreign = set(get_unsafe_globals_in_checkpoint(path)) - _ARRAYS
+        if foreign:  # SevenNet unpickles whatever is in it
+            raise PotentialError(
+                f"{path} asks for {sorted(foreign)[0]!r} when it is loaded.",
+                "Give a checkpoint that holds numbers alone.",
+            )
 
 
 def _or_one_of(names: list[str]) -> str:

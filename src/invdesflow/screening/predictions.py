@@ -12,7 +12,7 @@ class TcPrediction:
     Parameters
     ----------
     tc_k, tc_std_k
-        Tc and the half width of its 68 % interval, K.
+        Tc and the standard deviation of its error, K; of the baseline the half width of its 68 % interval.
     lambda_
         Electron-phonon coupling strength.
     omega_log_mev

@@ -19,7 +19,7 @@ from invdesflow.screening.domain import TrainingDomain
 from invdesflow.screening.perceptron import PerceptronCommittee
 from invdesflow.screening.predictions import TcPrediction
 from invdesflow.screening.shipped_model import ShippedModel
-from invdesflow.screening.tc_baseline import critical_temperature, tc_width
+from invdesflow.screening.tc_baseline import critical_temperature, tc_deviation, tc_width
 from invdesflow.screening.tree_ensemble import TreeEnsemble
 
 __all__ = ["KIND", "PARTS", "VERSION", "WEIGHTS", "Member", "TcEnsemble", "combine"]
@@ -130,6 +130,7 @@ class TcEnsemble(ShippedModel):
         self._shares = [float(card["shares"][part]) for part in PARTS]
         self._residual = float(card["calibration"]["residual_log_lambda"])
         self._stretch = float(card["calibration"]["stretch_68"])
+        self._deviation = float(card["calibration"]["std_floor_k"]), float(card["calibration"]["std_per_width"])
         self._disagreement = float(card["domain"]["largest_disagreement"])
         self._scale = InputScale(**arrays_under(arrays, "scale."))
         self.domain = TrainingDomain.from_arrays(arrays_under(arrays, "domain."))
@@ -198,19 +199,23 @@ class TcEnsemble(ShippedModel):
         """Return the half width of the interval that covers 68 % (K), shape (crystals,)."""
         return tc_width(mean, self._stretch * np.hypot(spread, self._residual), mu_star)
 
+    def deviation(self, width: FloatArray) -> FloatArray:
+        """Return the standard deviation of the error (K) from the `width` of the interval, shape (crystals,)."""
+        return tc_deviation(width, *self._deviation)
+
     def _predict(self, inputs: Sequence[CrystalInputs], mu_star: float) -> list[TcPrediction]:
         outputs = self.outputs(inputs)
         mean, spread, disagreement = self.average(outputs)
         members = self.member_tc(outputs, mu_star).tolist()
         coupling, frequency = np.exp(mean[:, 0]), np.exp(mean[:, 1])
         tc = critical_temperature(coupling, frequency, mu_star)
-        width = self.width(mean, spread, mu_star)
+        std = self.deviation(self.width(mean, spread, mu_star))
         distance = self.domain.distance(self.standardised(inputs))
         inside = (distance <= 1.0) & (disagreement <= self._disagreement)
-        columns = (tc, width, coupling, frequency, distance, disagreement)
+        columns = (tc, std, coupling, frequency, distance, disagreement)
         return [
-            TcPrediction(t, w, c, f, d, in_domain=known, disagreement=apart, members_k=tuple(each))
-            for (t, w, c, f, d, apart), known, each in zip(
+            TcPrediction(t, s, c, f, d, in_domain=known, disagreement=apart, members_k=tuple(each))
+            for (t, s, c, f, d, apart), known, each in zip(
                 np.column_stack(columns).tolist(), inside.tolist(), members, strict=True
             )
         ]

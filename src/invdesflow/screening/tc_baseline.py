@@ -165,3 +165,8 @@ def tc_width(mean: FloatArray, sigma: FloatArray, mu_star: float) -> FloatArray:
     upper = critical_temperature(np.exp(mean[:, 0] + sigma), frequency, mu_star)
     lower = critical_temperature(np.exp(mean[:, 0] - sigma), frequency, mu_star)
     return (upper - lower) / 2.0
+
+
+def tc_deviation(width: FloatArray, floor: float, factor: float) -> FloatArray:
+    """Return the standard deviation of the error of Tc (K) from the half width of its 68 % interval (K)."""
+    return np.asarray(np.hypot(floor, factor * width))

@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from scipy.optimize import minimize
 from sklearn.metrics import average_precision_score
 
-from invdesflow.screening.tc_baseline import critical_temperature, tc_width
+from invdesflow.screening.tc_baseline import critical_temperature, tc_deviation, tc_width
 from invdesflow.screening.training.splits import FOLDS
 
 __all__ = [
     "MU_STAR",
     "OutOfFold",
     "calibrate",
+    "fit_deviation",
     "log_figures",
     "print_results",
     "report",
@@ -29,6 +31,7 @@ MU_STAR = 0.10
 ONE_SIGMA, TWO_SIGMA = 0.6827, 0.9545
 LARGEST_STRETCH = 50.0
 SUPERCONDUCTOR_K = 5.0
+RESOLUTION_K = 0.01  # Tc is computed and measured no finer
 
 FloatArray = NDArray[np.float64]
 
@@ -100,13 +103,48 @@ def tc_from_roots(roots: FloatArray) -> FloatArray:
 
 
 def calibrate(held_out: OutOfFold) -> dict[str, float]:
-    """Return the constants that make the intervals cover what they promise (split conformal prediction)."""
-    surprise = held_out.surprise[held_out.taught]
+    """Return the constants of the uncertainty.
+
+    The intervals are stretched to cover what they promise (split conformal prediction). The standard deviation is
+    fitted to the errors: they have far longer tails than intervals tell, and where an interval ends at no
+    superconductivity it has no width at all.
+    """
+    taught = held_out.taught
+    surprise = held_out.surprise[taught]
+    stretch = float(np.quantile(surprise, ONE_SIGMA))
+    width = tc_width(held_out.mean, stretch * held_out.sigma, MU_STAR)
+    floor, factor = fit_deviation((held_out.predicted_tc - held_out.tc_k)[taught], width[taught])
     return {
         "residual_log_lambda": held_out.residual,
-        "stretch_68": float(np.quantile(surprise, ONE_SIGMA)),
+        "stretch_68": stretch,
         "stretch_95": float(np.quantile(surprise, TWO_SIGMA)),
+        "std_floor_k": floor,
+        "std_per_width": factor,
     }
+
+
+def fit_deviation(error: FloatArray, width: FloatArray) -> tuple[float, float]:
+    """Return the floor (K) and the factor with which `tc_deviation` makes normal errors likeliest.
+
+    Rows where nothing superconducts, as predicted without doubt, are left out: they tell nothing of the size of
+    errors, and enough of them would make a floor of zero the likeliest.
+
+    Parameters
+    ----------
+    error
+        Predicted less true Tc (K), shape (samples,).
+    width
+        Half widths of the 68 % intervals (K), shape (samples,).
+    """
+    telling = np.maximum(np.abs(error), width) > RESOLUTION_K
+    squares, width = error[telling] ** 2, width[telling]
+
+    def surprise(logs: FloatArray) -> float:
+        variance = tc_deviation(width, *np.exp(logs)) ** 2
+        return float((np.log(variance) + squares / variance).mean())
+
+    floor, factor = np.exp(minimize(surprise, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-6}).x)
+    return float(floor), float(factor)
 
 
 def coverage(held_out: OutOfFold) -> dict[str, float]:
@@ -116,6 +154,29 @@ def coverage(held_out: OutOfFold) -> dict[str, float]:
         others = [surprise[held_out.taught & (held_out.folds != fold)] for fold in range(FOLDS)]
         limits = np.array([np.quantile(values, share) for values in others])
         inside[name] = surprise <= limits[held_out.folds]
+    return {
+        f"coverage of {name} %{part}": float(hits[mask].mean())
+        for name, hits in inside.items()
+        for part, mask in _parts(held_out).items()
+    }
+
+
+def standardised_errors(held_out: OutOfFold) -> dict[str, float]:
+    """Measure the standard deviation on each fold as fitted to the others: 1 where errors are as large as it says."""
+    error = held_out.predicted_tc - held_out.tc_k
+    ratio = np.empty_like(error)
+    for fold in range(FOLDS):
+        rows, others = held_out.folds == fold, held_out.taught & (held_out.folds != fold)
+        stretch = np.quantile(held_out.surprise[others], ONE_SIGMA)
+        width = tc_width(held_out.mean, stretch * held_out.sigma, MU_STAR)
+        ratio[rows] = error[rows] / tc_deviation(width[rows], *fit_deviation(error[others], width[others]))
+    return {
+        f"error over its standard deviation, rms{part}": float(np.sqrt((ratio[mask] ** 2).mean()))
+        for part, mask in _parts(held_out).items()
+    }
+
+
+def _parts(held_out: OutOfFold) -> dict[str, NDArray[np.bool_]]:
     tc, far = held_out.predicted_tc, held_out.distance > np.quantile(held_out.distance, 0.9)
     parts = {
         "": held_out.benchmark,
@@ -126,12 +187,7 @@ def coverage(held_out: OutOfFold) -> dict[str, float]:
         ", farthest tenth": held_out.benchmark & far,
         ", other set": ~held_out.benchmark,
     }
-    return {
-        f"coverage of {name} %{part}": float(hits[mask].mean())
-        for name, hits in inside.items()
-        for part, mask in parts.items()
-        if mask.any()
-    }
+    return {name: mask for name, mask in parts.items() if mask.any()}
 
 
 def report(held_out: OutOfFold) -> dict[str, float]:
@@ -155,7 +211,7 @@ def report(held_out: OutOfFold) -> dict[str, float]:
         for name in ("mean of the training set", "model"):
             errors = tc_figures(held_out.tc_k[~rows], predictions[name][~rows])
             figures |= {f"{name}, other set: {key}": value for key, value in errors.items()}
-    return figures | coverage(held_out)
+    return figures | coverage(held_out) | standardised_errors(held_out)
 
 
 def tc_figures(truth: FloatArray, tc: FloatArray) -> dict[str, float]:

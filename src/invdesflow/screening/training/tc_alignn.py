@@ -1,7 +1,8 @@
 """Train the ALIGNN Tc model, cross-validate it by formula and measure it on formulas that none of its members saw.
 
 ``python -m invdesflow.screening.training.tc_alignn --alexandria PATH --jarvis PATH --cache DIR --output DIR`` writes
-weights and card, and prints the tables of the model card. An interrupted training goes on from ``--cache``.
+weights and card, and prints the tables of the model card. An interrupted training goes on from ``--cache``. With
+``--weights FILE`` nothing is trained: that model is measured and its uncertainty calibrated anew.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from invdesflow.model_files import write_model
+from invdesflow.model_files import arrays_under, read_model, write_model
 from invdesflow.screening.alignn_inputs import Featuriser, InputScale
 from invdesflow.screening.alignn_network import OUTPUTS
 from invdesflow.screening.domain import TrainingDomain
@@ -40,7 +41,7 @@ from invdesflow.screening.training.evaluation import (
 from invdesflow.screening.training.fitting import fit_domain
 from invdesflow.screening.training.splits import FOLDS, formulas_digest
 
-__all__ = ["Members", "cross_validate", "element_features", "evaluate", "measure", "read_data", "train"]
+__all__ = ["Members", "cross_validate", "element_features", "evaluate", "measure", "read_data", "recalibrate", "train"]
 
 FloatArray = NDArray[np.float64]
 SETS = (("Alexandria electron-phonon set", "MIT"), ("JARVIS supercon_3d", "NIST, public domain in the US"))
@@ -148,13 +149,10 @@ def cross_validate(
     checkpoints
         Folder for the state of the trainings.
     """
-    outputs = np.empty((len(data), len(PARTS), len(OUTPUTS)))
-    distance, members = np.empty(len(data)), []
+    members = []
     scale = InputScale.of(data.rows(~data.held_out).inputs)
-    standardised = scale.features(data.inputs).astype(np.float64)
     for fold in range(FOLDS):
-        unseen = data.folds == fold
-        taught = ~unseen & ~data.held_out
+        taught = (data.folds != fold) & ~data.held_out
         checkpoint = None if checkpoints is None else checkpoints / f"alignn-{fold}.pt"
         member = fit_member(
             data.rows(taught),
@@ -165,11 +163,24 @@ def cross_validate(
             report=partial(_show, fold, recipe.epochs),
         ).stored()  # everything is measured with the weights as they are shipped
         members.append(member)
-        outputs[unseen] = member.predict(data.rows(unseen).inputs, elements)
-        distance[unseen] = fit_domain(standardised[taught], 1.0, recipe.seed).distance(standardised[unseen])
+    outputs, distance = _unseen(members, data, elements, scale, recipe.seed)
     unit = float(np.quantile(distance[~data.held_out], FARTHEST))
-    domain = fit_domain(standardised[~data.held_out], unit, recipe.seed)
+    domain = fit_domain(scale.features(data.inputs).astype(np.float64)[~data.held_out], unit, recipe.seed)
     return Members(members, outputs, distance, scale, domain)
+
+
+def _unseen(
+    members: Sequence[Member], data: AlignnData, elements: NDArray[np.float32], scale: InputScale, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return for every row what the member of its fold says, and its distance from what that member has learned."""
+    outputs, distance = np.empty((len(data), len(PARTS), len(OUTPUTS))), np.empty(len(data))
+    standardised = scale.features(data.inputs).astype(np.float64)
+    for fold, member in enumerate(members):
+        unseen = data.folds == fold
+        taught = ~unseen & ~data.held_out
+        outputs[unseen] = member.predict(data.rows(unseen).inputs, elements)
+        distance[unseen] = fit_domain(standardised[taught], 1.0, seed).distance(standardised[unseen])
+    return outputs, distance
 
 
 def _show(fold: int, epochs: int, epoch: int, loss: float) -> None:
@@ -215,7 +226,7 @@ def train(
     arrays |= {f"domain.{name}": array for name, array in fitted.domain.to_arrays().items()}
     for number, member in enumerate(fitted.members):
         arrays |= {f"member{number}.{name}": array for name, array in member.to_arrays().items()}
-    figures = {name.removeprefix(MODEL): value for name, value in report(held_out).items()}
+    figures = _figures(held_out)
     card: dict[str, Any] = {
         "kind": KIND,
         "version": VERSION,
@@ -250,6 +261,40 @@ def train(
     return {"cross-validation": figures, "held-out tenth": metrics}
 
 
+def recalibrate(weights: Path, data: AlignnData, output: Path) -> dict[str, dict[str, float]]:
+    """Measure a trained model and calibrate its uncertainty anew; write it with its new card to ``output/tc_alignn.*``.
+
+    Parameters
+    ----------
+    weights
+        Of a model that was trained on these rows.
+    data
+        All rows.
+    output
+        Folder for the model.
+
+    Returns
+    -------
+    dict
+        As of `train`.
+    """
+    arrays, card = read_model(weights, KIND, VERSION)
+    members = [Member.from_arrays(arrays_under(arrays, f"member{k}."), card["network"]) for k in range(card["members"])]
+    scale, domain = InputScale(**arrays_under(arrays, "scale.")), arrays_under(arrays, "domain.")
+    outputs, distance = _unseen(members, data, arrays["element_features"], scale, card["seeds"][0])
+    fitted = Members(members, outputs, distance, scale, TrainingDomain.from_arrays(domain))
+    held_out = fitted.out_of_fold(data, [card["shares"][part] for part in PARTS])
+    figures = _figures(held_out)
+    card |= {"calibration": calibrate(held_out), "cross_validation": figures}
+    metrics = measure(TcEnsemble(arrays, card), data)
+    write_model(output / "tc_alignn.safetensors", arrays, card | {"held_out": card["held_out"] | {"metrics": metrics}})
+    return {"cross-validation": figures, "held-out tenth": metrics}
+
+
+def _figures(held_out: OutOfFold) -> dict[str, float]:
+    return {name.removeprefix(MODEL): value for name, value in report(held_out).items()}
+
+
 def measure(model: TcEnsemble, data: AlignnData) -> dict[str, float]:
     """Return the figures of a model on the rows whose formulas are held out, by name; the sets one by one."""
     figures: dict[str, float] = {}
@@ -271,7 +316,10 @@ def measure(model: TcEnsemble, data: AlignnData) -> dict[str, float]:
             f"{kind}: {key}": v for kind, one in predictions.items() for key, v in tc_figures(rows.tc_k, one).items()
         }
         named |= log_figures(rows.targets, mean)
-        named["coverage of 68 %"] = float((np.abs(tc - rows.tc_k) <= model.width(mean, spread, MU_STAR)).mean())
+        error, width = np.abs(tc - rows.tc_k), model.width(mean, spread, MU_STAR)
+        named["coverage of 68 %"] = float((error <= width).mean())
+        ratio = error / model.deviation(width)
+        named["error over its standard deviation, rms"] = float(np.sqrt((ratio**2).mean()))
         figures |= {f"{key.removeprefix(MODEL)}{name}": value for key, value in named.items()}
     return figures
 
@@ -299,6 +347,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jarvis", type=Path, help="jarvis_supercon3d.csv.gz")
     parser.add_argument("--cache", type=Path, required=True, help="folder for descriptions, graphs and checkpoints")
     parser.add_argument("--output", type=Path, required=True, help="folder for the weights and their card")
+    parser.add_argument("--weights", type=Path, help="trained model to measure and calibrate anew, without training")
     for field in fields(Recipe):
         option = f"--{field.name.replace('_', '-')}"
         parser.add_argument(option, dest=field.name, type=type(field.default), default=field.default)
@@ -306,7 +355,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     recipe = Recipe(**{field.name: getattr(options, field.name) for field in fields(Recipe)})
     paths = {name: getattr(options, name) for name in READERS if getattr(options, name)}
     data, featuriser = read_data(paths, options.cache, recipe.neighbours)
-    print_results(train(data, featuriser, recipe, options.output, options.cache))
+    if options.weights:
+        print_results(recalibrate(options.weights, data, options.output))
+    else:
+        print_results(train(data, featuriser, recipe, options.output, options.cache))
 
 
 if __name__ == "__main__":
