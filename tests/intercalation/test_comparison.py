@@ -16,7 +16,8 @@ from invdesflow.intercalation.comparison import (
     element_references,
 )
 from invdesflow.intercalation.coupling import bands_at_fermi, comparable_calculations, compare_coupling
-from invdesflow.intercalation.documents import Compared
+from invdesflow.intercalation.documents import Compared, Pair
+from invdesflow.intercalation.study import KnownCrystal, StudySettings, compare_pair
 from invdesflow.relaxation.relaxation import RelaxationSettings
 
 
@@ -187,6 +188,25 @@ def test_unstable_crystal_says_why_there_is_no_coupling():
     assert change.tc == []
     assert "2 modes are imaginary" in change.tc_reason
     assert "K2GaCuH6" in change.split_reason
+
+
+def test_a_verdict_stands_without_a_calculation_of_the_host():
+    """First principles found the crystal unstable, and nobody calculated the host: there is no gain to predict."""
+    unstable, _ = calculation(GUEST, 1.8, 68.0, status="dynamically_unstable", reason="2 modes", **UNFINISHED)
+    host, guest = (
+        KnownCrystal(name, relaxation(CELLS[name], -1.0, name), calculations=found)
+        for name, found in ((HOST, ()), (GUEST, (unstable,)))
+    )
+    pair = compare_pair(
+        Pair(host_id=HOST, guest_id=GUEST, guests={"Ga": 1}, sites=["4b"], filling=1.0),
+        host,
+        guest,
+        references={},
+        arrays_of=lambda _: {},
+        settings=StudySettings(network_element="H"),
+    )
+    assert (pair.verdict, pair.verified) == ("dynamically unstable", True)
+    assert pair.tc_k.difference is None
 
 
 @pytest.mark.parametrize(

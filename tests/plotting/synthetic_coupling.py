@@ -10,9 +10,9 @@ from invdesflow.epw.documents import (
     ElectronPhononDocument,
     ElectronStructure,
     PhononSummary,
-    StepCost,
 )
 from invdesflow.epw.outputs import GapOutput, MeshStep, WannierTrial
+from invdesflow.espresso.costs import StepCost
 from invdesflow.espresso.documents import PseudopotentialReference
 from invdesflow.espresso.outputs import ImaginaryMode
 

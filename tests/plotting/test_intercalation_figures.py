@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import synthetic_study as synthetic
 
+from invdesflow.cli.intercalate import _rows
+from invdesflow.intercalation.documents import CouplingChange
 from invdesflow.plotting.files import write_figure
 from invdesflow.plotting.intercalation_map import best_pair, guest_name, host_guest_map
 from invdesflow.plotting.intercalation_modes import gamma_modes_figure
@@ -181,6 +183,24 @@ def test_page_says_what_is_predicted_missing_and_doubtful(page):
     assert "≥ 0.135" in seen  # some chemical systems have no competitor
     assert "<b>InCuH6" not in page  # names from documents are text
     assert "K2&lt;b&gt;InCuH6" in page
+
+
+def test_an_unstable_crystal_has_no_gain_whatever_was_predicted():
+    """A prediction of +130 K, and first principles that found imaginary modes."""
+    found = CouplingChange.missing("K2GaCuH6: 3 imaginary modes.", "completed", "dynamically_unstable")
+    doomed = synthetic.pair("K2CuH6", "Ga", "K2GaCuH6", (20.0, 150.0), coupled=found)
+    study = synthetic.study("K2CuH6", [doomed, synthetic.pair("K2CuH6", "Li", "K2LiCuH6", (20.0, 44.0))])
+    assert [pair.formula for pair in study.pairs] == ["K2LiCuH6", "K2GaCuH6"]
+    assert (doomed.verified, doomed.tc_k.difference) == (True, None)
+    seen = texts(study_page([study]))
+    assert "2 crystals with guests, 1 from first principles" in seen
+    assert "+24 K" in seen
+    assert "+130 K" not in seen
+    assert "first principles: dynamically unstable" in seen
+    assert "1 without a gain" in seen
+    [crossed] = host_guest_map([study]).data[1].customdata
+    assert crossed == "K2GaCuH6: from first principles: dynamically unstable"
+    assert [row["source"] for row in _rows(study)] == ["model", "first principles: dynamically unstable"]
 
 
 def test_page_of_one_host_before_first_principles(studies):

@@ -29,6 +29,12 @@ __all__ = [
 ]
 
 _CONFIG = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+_NO_SUPERCONDUCTORS = {
+    "dynamically_unstable": "dynamically unstable",
+    "insulating": "insulating",
+    "magnetic": "magnetic",
+}
+"""Answers of first principles after which there is no Tc to compare."""
 
 
 class Pair(BaseModel):
@@ -283,8 +289,18 @@ class PairComparison(BaseModel):
     coupling_phonons: PhononChange = Field(description="of the electron-phonon calculations")
 
     @property
+    def verdict(self) -> str:
+        """What first principles found after which there is no gain of Tc; empty where they found no such thing."""
+        states = (("host ", self.coupling.host_status), ("", self.coupling.guest_status))
+        return ", ".join(
+            f"{whose}{_NO_SUPERCONDUCTORS[state]}" for whose, state in states if state in _NO_SUPERCONDUCTORS
+        )
+
+    @property
     def tc_k(self) -> Compared:
-        """Tc that stands for all: from first principles, else predicted."""
+        """Tc that stands for all: from first principles, else predicted; none after a verdict of first principles."""
+        if self.verdict:
+            return Compared.missing(f"from first principles: {self.verdict}")
         for method in ("anisotropic_epw", "migdal_eliashberg"):
             found = self.coupling.tc_k(method)
             if found is not None and found.difference is not None:
@@ -293,7 +309,7 @@ class PairComparison(BaseModel):
 
     @property
     def verified(self) -> bool:
-        """Whether that Tc comes from first principles."""
+        """Whether that Tc, or that there is none, comes from first principles."""
         return self.tc_k is not self.prediction.tc_k
 
 

@@ -1,6 +1,6 @@
 """Putting the comparison of a host with each of its guests together from what is known of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -141,7 +141,8 @@ def compare_pair(
     if element is None:
         raise IntercalationError("No element of the network was named.", "Name one, such as H.")
     chosen, problem = value_or_reason(lambda: comparable_calculations(host.calculations, guest.calculations))
-    coupling, coupling_phonons = CouplingChange.missing(problem), PhononChange.missing(problem, element)
+    states = (_latest_status(one.calculations) for one in (host, guest))
+    coupling, coupling_phonons = CouplingChange.missing(problem, *states), PhononChange.missing(problem, element)
     if chosen is not None:
         coupling = _coupling(chosen, guests, arrays_of, settings)
         coupling_phonons = _calculated_phonons(chosen, guests, element)
@@ -175,6 +176,11 @@ def ranked(pairs: list[PairComparison]) -> list[PairComparison]:
         )
 
     return sorted(pairs, key=order)
+
+
+def _latest_status(calculations: Sequence[ElectronPhononDocument]) -> str | None:
+    latest = max(calculations, key=lambda one: one.updated_at, default=None)
+    return None if latest is None else latest.status
 
 
 def _screenings(host: KnownCrystal, guest: KnownCrystal) -> tuple[ScreeningDocument, ScreeningDocument]:

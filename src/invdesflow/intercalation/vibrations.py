@@ -72,7 +72,7 @@ def calculated_modes(document: ElectronPhononDocument) -> GammaModes:
     EspressoError
         If the file is damaged.
     """
-    tasks = [step.task_id for step in document.cost if step.step == _STEP]
+    tasks = [step.task_id for step in document.cost if step.step == _STEP and step.used]
     if not tasks or document.relaxed_structure is None:
         raise IntercalationError(f"The calculation {document.elph_id} has no phonons.")
     path = task_path(tasks[-1]) / _FILE

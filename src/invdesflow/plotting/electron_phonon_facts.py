@@ -6,6 +6,7 @@ from markupsafe import Markup
 from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
 from invdesflow.epw.documents import CriticalTemperature, ElectronPhononDocument
+from invdesflow.espresso.costs import total_core_hours
 from invdesflow.plotting.facts import duration
 from invdesflow.plotting.mesh_convergence import mesh_text
 from invdesflow.plotting.style import space_group_html
@@ -53,6 +54,8 @@ def _question(document: ElectronPhononDocument) -> Iterator[tuple[str, str | Mar
     yield "Protocol", document.protocol_label
     if document.changed_settings:
         yield "Changed settings", ", ".join(f"{name} = {value}" for name, value in document.changed_settings.items())
+    if document.cutoff_note:
+        yield "Cutoff", document.cutoff_note
     functionals = sorted({pseudo.functional for pseudo in document.pseudopotentials.values()})
     yield "Functional", ", ".join(functionals)
 
@@ -94,8 +97,11 @@ def _interpolation(document: ElectronPhononDocument) -> Iterator[tuple[str, str]
 def _effort(document: ElectronPhononDocument) -> Iterator[tuple[str, str]]:
     if document.cost:
         wall_time_s = sum(step.wall_time_s for step in document.cost)
-        hours = sum(step.core_hours for step in document.cost)
+        hours = total_core_hours(document.cost)
         yield "Cost", f"{hours:.3g} core-hours; {len(document.cost)} steps, in sum {duration(wall_time_s)}"
+        vain = hours - sum(step.core_hours for step in document.cost if step.used)
+        if vain > 0:
+            yield "Of it in vain", f"{vain:.3g} core-hours of steps that failed, were stopped, or are not used"
         yield "Corrections", f"{sum(step.corrections for step in document.cost)} by error handlers"
     yield "State of", f"{document.updated_at:%Y-%m-%d %H:%M} UTC"
     versions = sorted(document.provenance.versions.items())
