@@ -8,7 +8,7 @@ CONSTRAINTS := --constraint constraints.txt
 export OMP_NUM_THREADS ?= 1
 PYTEST_ARGUMENTS ?= -n 2
 
-.PHONY: help discover test lint generated docs clean espresso
+.PHONY: help discover test lint generated docs clean espresso slurm
 help:
 	@echo "make discover   set up, run flows/discovery.yaml on the local database, print the ranked table and the report's path"
 	@echo "make test       set up everything and run the tests"
@@ -19,7 +19,7 @@ help:
 discover: $(VENV)/.run-installed
 	$(BIN)/invdesflow discover flows/discovery.yaml
 
-test: $(VENV)/.all-installed espresso
+test: $(VENV)/.all-installed espresso slurm
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
 
 lint: $(VENV)/.all-installed
@@ -48,6 +48,16 @@ espresso:
 	    { apt-get update -qq && apt-get install -qq --yes --no-install-recommends $(ESPRESSO); }; } >/dev/null || \
 	  echo "Quantum ESPRESSO cannot be installed; tests that need it are skipped."; \
 	else echo "Tests that need Quantum ESPRESSO are skipped: sudo apt-get install $(ESPRESSO)"; fi
+
+SLURM := slurm-wlm munge
+slurm:
+	@if PATH="$$PATH:/usr/sbin" && command -v slurmctld >/dev/null && command -v slurmd >/dev/null && command -v munged >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Slurm ..."; \
+	  { apt-get install -qq --yes --no-install-recommends $(SLURM) || \
+	    { apt-get update -qq && apt-get install -qq --yes --no-install-recommends $(SLURM); }; } >/dev/null || \
+	  echo "Slurm cannot be installed; tests that need it are skipped."; \
+	else echo "Tests that need Slurm are skipped: they start one of their own, as root."; fi
 
 clean:
 	rm -rf $(VENV) site build dist

@@ -120,6 +120,8 @@ def bare_script(database: Database, document: ElectronPhononDocument, folder: Pa
     tasks = {task.task_id: task for task in database.collection(EspressoTaskDocument).find({})}
     lines = [f"mkdir -p {folder}", f"cd {folder}"]
     for step in document.cost:
+        if not step.used:
+            continue
         task = tasks[step.task_id]
         place, before = layout(task, document.phonons.irreducible_q_points if document.phonons else 0)
         lines += [f"mkdir -p {place} && cd {place} && ln -sfn {task.folder}/pseudo pseudo", *before]

@@ -6,9 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from invdesflow.campaigns.launching.launchpad import launchpad_of
+from invdesflow.campaigns.rounds import get_campaign
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -54,3 +58,20 @@ def test_tutorial_and_readme(database, tmp_path):
     some_candidate = database.raw["candidates"].find_one({"status": "accepted"})["candidate_id"]
     for language, text in blocks("README.md"):
         run(language, text.replace("CANDIDATE", some_candidate), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("slurm")
+def test_cluster_page(database, tmp_path):
+    """The page is typed into one shell, in an empty folder, on a Slurm of this machine."""
+    shell = [
+        text for language, text in BLOCK.findall((ROOT / "docs/how-to/cluster.md").read_text()) if language == "bash"
+    ]
+    run("bash", "\n".join(shell), tmp_path)
+    launchpad = launchpad_of(database)
+    limit = time.monotonic() + 120
+    while launchpad.get_fw_ids({"state": {"$ne": "COMPLETED"}}) and time.monotonic() < limit:
+        time.sleep(0.5)
+    assert launchpad.get_fw_ids({"state": {"$ne": "COMPLETED"}}) == []
+    assert get_campaign(database, "carbides").rounds[0].status == "completed"
+    assert database.summary.count({"stage": "screened"}) >= 1

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from arrived import assert_sound, contents
 
-from invdesflow.campaigns.fireworks import launch_command, submit_campaign
+from invdesflow.campaigns.launching.launchpad import launch_command
+from invdesflow.campaigns.launching.submission import submit_campaign
 from invdesflow.campaigns.local import run_campaign
 from invdesflow.campaigns.recipes import read_recipe
 from invdesflow.campaigns.reporting import write_campaign_report
 from invdesflow.campaigns.rounds import get_campaign
 from invdesflow.database.models import COLLECTION_MODELS
-from invdesflow.database.validation import find_invalid_documents
 from invdesflow.generation.diffusion.model import DEFAULT_MODEL
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.relaxation.documents import RelaxationDocument
@@ -50,41 +51,6 @@ def recipe_file(tmp_path, untrained_generator):
 @pytest.fixture
 def recipe(recipe_file):
     return read_recipe(recipe_file)
-
-
-def contents(database):
-    """Return the physics of a campaign, without times and job ids."""
-    return {
-        "candidates": {row["candidate_id"]: row["status"] for row in database.raw["candidates"].find()},
-        "relaxations": {
-            row["relaxation_id"]: (row["subject"]["id"], row["converged"], pytest.approx(row["energy_ev"], abs=1e-5))
-            for row in database.raw["relaxations"].find()
-        },
-        "screenings": {
-            row["screening_id"]: (row["passed"], pytest.approx(row["tc_k"], abs=1e-6))
-            for row in database.raw["screenings"].find()
-        },
-        "summary": {
-            row["candidate_id"]: (
-                row["stage"],
-                row["rejected"],
-                pytest.approx(row["e_above_hull_ev_per_atom"], abs=1e-5),
-            )
-            for row in database.raw["summary"].find({"rejection_gate": {"$nin": ["duplicate", "contact"]}})
-        },
-    }
-
-
-def assert_sound(database):
-    """Every document fits its model, nothing is doubled, and every accepted candidate went all the way."""
-    for name in COLLECTION_MODELS:
-        assert list(find_invalid_documents(database, name)) == []
-    accepted = {row["candidate_id"] for row in database.raw["candidates"].find({"status": "accepted"})}
-    relaxed = [row["subject"]["id"] for row in database.raw["relaxations"].find({"subject.kind": "candidate"})]
-    assert sorted(relaxed) == sorted(accepted)
-    assert {row["candidate_id"] for row in database.raw["summary"].find()} == {
-        row["candidate_id"] for row in database.raw["candidates"].find()
-    }
 
 
 def test_a_campaign_from_known_superconductors_to_a_report(database, recipe, tmp_path):
@@ -129,9 +95,9 @@ def test_fireworks_ends_in_the_same_documents(database, recipe):
     for name in COLLECTION_MODELS:
         database.raw[name].delete_many({})
 
-    submission = submit_campaign(database, recipe)
-    assert not submission.already_there
-    assert submit_campaign(database, recipe).already_there
+    assert len(submit_campaign(database, recipe).added) == 1
+    again = submit_campaign(database, recipe)
+    assert ([entry.state for entry in again.entries], again.added) == (["ready"], [])
     assert "password" not in str(list(database.raw["fireworks"].find())).lower()
     command = launch_command(database).replace("rlaunch", str(BIN / "rlaunch"))
     result = subprocess.run(

@@ -18,7 +18,7 @@ from jobflow import Flow, Job, JobStore
 from maggma.stores import MemoryStore
 from timed_jobs import be_killed, began, branch, ended, expand, fail, meet, regardless, settings_of_the_worker, step
 
-from invdesflow.campaigns import parallel
+from invdesflow.campaigns import job_running, parallel
 from invdesflow.campaigns.parallel import run_parallel
 from invdesflow.database import Database
 from invdesflow.errors import CampaignError, EspressoError
@@ -85,11 +85,18 @@ class MemoryDatabase:
         return self.store
 
 
+@pytest.fixture(autouse=True)
+def _our_jobs(monkeypatch: pytest.MonkeyPatch, settings_environment: Path) -> None:
+    """Let the jobs of these tests be decoded."""
+    monkeypatch.setenv("INVDESFLOW_JOB_MODULES", "timed_jobs")
+    get_settings.cache_clear()
+
+
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobStore]:
     """Run jobs in this process and keep their outputs in memory."""
     monkeypatch.setattr(parallel, "ProcessPoolExecutor", RandomOrder)
-    monkeypatch.setattr(parallel, "Database", MemoryDatabase)
+    monkeypatch.setattr(job_running, "Database", MemoryDatabase)
     MemoryDatabase.store = JobStore(KeptInMemory())
     MemoryDatabase.store.connect()
     return MemoryDatabase.store
@@ -271,7 +278,10 @@ def test_nothing_goes_on_after_the_end_of_the_main_process(way: str, database: D
     script.write_text(SCRIPT)
     folder = tmp_path / "times"
     folder.mkdir()
-    environment = os.environ | {"TEST_FOLDER": str(folder), "PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {
+        "TEST_FOLDER": str(folder),
+        "PYTHONPATH": f"{Path(__file__).parent}:{os.environ.get('PYTHONPATH', '')}",
+    }
     process = subprocess.Popen(
         [sys.executable, str(script), str(folder), str(database.path)],
         env=environment,

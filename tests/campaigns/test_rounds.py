@@ -3,8 +3,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from invdesflow.campaigns import rounds
-from invdesflow.campaigns.fireworks import launch_command, submit_campaign
 from invdesflow.campaigns.flows import DiscoveryMaker
+from invdesflow.campaigns.launching.launchpad import launch_command
+from invdesflow.campaigns.launching.submission import submit_campaign
 from invdesflow.campaigns.local import run_campaign
 from invdesflow.campaigns.recipes import Recipe
 from invdesflow.campaigns.rounds import chosen_once, finish_round, get_campaign

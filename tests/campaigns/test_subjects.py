@@ -87,6 +87,13 @@ def test_a_known_superconductor_is_found_by_formula_and_identifier(database: Dat
     assert by_formula == find_subject(database, document.superconductor_id)
 
 
+def test_a_known_superconductor_brings_the_pressure_of_its_tc(database: Database, candidate_id: str) -> None:
+    """The nearest to that of its crystal: LaH10's lattice is of 150 GPa, its Tc was measured at 170 GPa and above."""
+    pressures = {name: find_subject(database, name).tc_pressure_gpa for name in ("Al", "H3S", "LaH10")}
+    assert pressures == {"Al": 0.0, "H3S": 200.0, "LaH10": 170.0}
+    assert find_subject(database, candidate_id).tc_pressure_gpa is None
+
+
 def test_a_formula_of_several_is_refused_with_their_pressures(database: Database) -> None:
     find_subject(database, "Al")  # fills the collection
     formulas = [document.reduced_formula for document in database.collection(SuperconductorDocument).find()]

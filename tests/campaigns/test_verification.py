@@ -1,7 +1,6 @@
 """From crystals to their electron-phonon documents, with the real programs."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documents import candidate, relaxation
 from pymatgen.core import Lattice, Structure
+from real_programs import FAMILY, FILES, NEEDS_PROGRAMS, silicon, stored_candidate, without_ph
 from scipy.optimize import brentq
 from scipy.special import erf
 
-from invdesflow.campaigns.fireworks import launch_command, submit_campaign
 from invdesflow.campaigns.local import run_campaign
 from invdesflow.campaigns.recipes import Recipe
 from invdesflow.campaigns.rounds import get_campaign
@@ -34,38 +32,12 @@ from invdesflow.espresso.calculation import Calculation
 from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.espresso.meshes import explicit_k_points
 from invdesflow.espresso.tasks import run_root, task_path
-from invdesflow.generation.documents import CandidateDocument
-from invdesflow.relaxation.documents import RelaxationDocument
-from invdesflow.relaxation.documents import Subject as Relaxed
 
-FAMILY = Path("/usr/share/espresso/pseudo")
-FILES = {"Al": "Al.pz-vbc.UPF", "Si": "Si.pz-vbc.UPF"}
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1500),
-    pytest.mark.skipif(
-        any(shutil.which(program) is None for program in ("pw.x", "ph.x", "epw.x")) or not FAMILY.is_dir(),
-        reason="Quantum ESPRESSO or its pseudopotentials are not installed (apt install quantum-espresso wannier90)",
-    ),
-]
-
-
-def stored_candidate(database, structure):
-    """Store a candidate with a converged relaxation, as a discovery leaves it."""
-    crystal = candidate(structure)
-    database.collection(CandidateDocument).upsert([crystal])
-    subject = Relaxed(kind="candidate", id=crystal.candidate_id)
-    database.collection(RelaxationDocument).upsert([relaxation(subject, structure, -3.7)])
-    return crystal.candidate_id
+pytestmark = NEEDS_PROGRAMS
 
 
 def smoke(**overrides):
     return Calculation.of("smoke", str(FAMILY), files=FILES, overrides=overrides)
-
-
-def silicon():
-    return Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
 
 
 def aluminium():
@@ -191,7 +163,10 @@ def check_cost(database, document):
     for expected in ("scf", "q-points", "force constants", "nscf", "bands", "projections", "EPW coarse"):
         assert expected in steps
     assert sum(step.startswith("phonons at q-point") for step in steps) == 4
-    assert document.core_hours == pytest.approx(sum(step.core_hours for step in document.cost))
+    spent = [step.core_hours + step.lost_core_hours for step in document.cost]  # what the kill cost included
+    assert document.core_hours == pytest.approx(sum(spent))
+    assert {step.task_id for step in document.cost} == set(document.task_ids)
+    assert all(step.used for step in document.cost)
 
 
 def test_an_unstable_crystal_ends_with_its_imaginary_modes(database):
@@ -229,22 +204,21 @@ def test_a_failure_is_in_the_document_and_the_same_call_goes_on(database, monkey
     crystal = Structure(Lattice.cubic(2.7), ["Al"], [[0, 0, 0]])
     calculation = smoke(q_spacing=1.2, k_spacing=0.4, fine_q_spacings=[1.2])
     monkeypatch.setenv("INVDESFLOW_ESPRESSO_DIR", str(tmp_path / "espresso"))  # finished runs of others would be taken
-    broken = tmp_path / "bin"
-    broken.mkdir()
-    for program in Path(shutil.which("pw.x")).parent.glob("*.x"):
-        (broken / program.name).symlink_to(program)
-    (broken / "ph.x").unlink()
-    (broken / "ph.x").write_text("#!/bin/sh\necho out of order >&2\nexit 3\n")
-    (broken / "ph.x").chmod(0o755)
-    monkeypatch.setenv("INVDESFLOW_ESPRESSO_BIN", str(broken))
+    monkeypatch.setenv("INVDESFLOW_ESPRESSO_BIN", str(without_ph(tmp_path / "bin")))
     with pytest.raises(EspressoError, match="out of order"):
         verify(database, Subject(crystal, None), calculation, workers=1)
     [document] = database.collection(ElectronPhononDocument).find({})
     assert document.status == "failed"
     assert "q-points of Al failed" in document.reason
     [density] = database.collection(EspressoTaskDocument).find({"status": "completed"})
+    assert [(step.step, step.used) for step in document.cost] == [("scf", False), ("q-points", False)]
+    assert document.core_hours == sum(step.core_hours for step in document.cost) > density.core_hours
     monkeypatch.delenv("INVDESFLOW_ESPRESSO_BIN")
-    assert verify(database, Subject(crystal, None), calculation, workers=2).status == "dynamically_unstable"
+    done = verify(database, Subject(crystal, None), calculation, workers=2)
+    assert done.status == "dynamically_unstable"
+    [q_points] = [step for step in done.cost if step.step == "q-points"]
+    assert q_points.lost_core_hours > 0.0
+    assert done.core_hours == pytest.approx(sum(step.core_hours + step.lost_core_hours for step in done.cost))
     assert database.collection(EspressoTaskDocument).get(density.task_id).created_at == density.created_at
 
 
@@ -259,46 +233,3 @@ def test_a_campaign_verifies_its_candidates_and_counts_what_came_of_them(databas
     assert (stage.entered, stage.passed, stage.rejected) == (2, 0, {"failed": 1, "insulating": 1})
     states = {row.candidate_id: row.elph_status for row in database.candidates()}
     assert states == {candidates[0]: "insulating", candidates[1]: None}
-
-
-def results(database):
-    """Return what the documents of a round say, without times and identifiers of jobs."""
-    return {
-        document.candidate_id: (
-            document.elph_id,
-            document.status,
-            {step.task_id for step in document.cost},
-            pytest.approx(document.electrons.energy_ev, abs=1e-6),
-            document.phonons and pytest.approx(document.phonons.min_frequency_cm1, abs=0.01),
-        )
-        for document in database.collection(ElectronPhononDocument).find({})
-    }
-
-
-def test_fireworks_ends_in_the_same_documents(database, monkeypatch, tmp_path):
-    """Silicon, an insulator, and simple cubic aluminium, which is unstable; each step is a firework of its own."""
-    crystals = [silicon(), Structure(Lattice.cubic(2.7), ["Al"], [[0, 0, 0]])]
-    maker = VerificationMaker(
-        candidate_ids=[stored_candidate(database, crystal) for crystal in crystals],
-        protocol="smoke",
-        overrides={"q_spacing": 1.2, "k_spacing": 0.4, "fine_q_spacings": [1.2]},
-        family=str(FAMILY),
-        files=FILES,
-    )
-    recipe = Recipe("verified", maker)
-    run_campaign(database, recipe)
-    local = results(database)
-    assert {result[1] for result in local.values()} == {"insulating", "dynamically_unstable"}
-    for name in ("campaigns", "electron_phonon", "espresso_tasks", "summary"):
-        database.raw[name].delete_many({})
-    monkeypatch.setenv("INVDESFLOW_ESPRESSO_DIR", str(tmp_path))
-    submit_campaign(database, recipe)
-    command = launch_command(database).replace("rlaunch", str(Path(sys.executable).parent / "rlaunch"))
-    launched = subprocess.run(
-        command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=500, check=False
-    )
-    states = {row["state"] for row in database.raw["fireworks"].find()}
-    assert states == {"COMPLETED"}, launched.stdout[-2000:] + launched.stderr[-2000:]
-    assert results(database) == local
-    [stage] = get_campaign(database, "verified").rounds[0].stages
-    assert (stage.entered, stage.rejected) == (2, {"insulating": 1, "dynamically_unstable": 1})

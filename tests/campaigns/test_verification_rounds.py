@@ -52,9 +52,9 @@ def test_what_did_not_finish_comes_after_what_is_new(database: Database, monkeyp
         if element in known:
             database.collection(ElectronPhononDocument).upsert([coupling(crystal, status=known[element])])
     maker = VerificationMaker(protocol="smoke", most=2)
-    assert maker._choose(database, maker.calculation()) == [ids["Sn"], ids["Al"]]
+    assert maker._choose(database) == [ids["Sn"], ids["Al"]]
     maker = VerificationMaker(protocol="smoke", most=9)
-    assert maker._choose(database, maker.calculation()) == [ids["Sn"], ids["Al"], ids["Zr"], ids["Nb"]]
+    assert maker._choose(database) == [ids["Sn"], ids["Al"], ids["Zr"], ids["Nb"]]
 
 
 def test_a_round_without_candidates_is_complete(database: Database) -> None:

@@ -70,7 +70,7 @@ class IntercalationCampaignMaker(CampaignMaker):
         with Database() as database:
             studies = database.collection(IntercalationStudyDocument).find_in("study_id", study_ids)
             pairs = [pair for study in studies for pair in study.pairs]
-            structures = relaxed_structures(database, _crystals(pairs, self.most))
+            structures = relaxed_structures(database, _crystals(pairs, self.most), self.verify.pressure_gpa)
         flows, account = self.verify.verification(structures)
         finish = FinishRoundMaker().make(campaign, campaign_round, [*records, account.output])
         return Response(replace=Flow([*flows, account, finish], output=finish.output))

@@ -12,12 +12,12 @@ from invdesflow.errors import CampaignError
 from invdesflow.makers import SettingsMaker
 from invdesflow.superconductors.loading import LoadCounts, load_catalogue_into
 
-__all__ = ["FinishRoundMaker", "LoadSuperconductorsMaker"]
+__all__ = ["FinishRoundMaker", "LoadSuperconductorsMaker", "summarise"]
 
 
 @dataclass
 class LoadSuperconductorsMaker(SettingsMaker):
-    """Bring the literature catalogue into `superconductors`; what is there already stays as it is.
+    """Bring the literature catalogue into `superconductors`; what only an older one said is taken back.
 
     Parameters
     ----------
@@ -60,14 +60,26 @@ class FinishRoundMaker(SettingsMaker):
         CampaignError
             If a summary cannot be built.
         """
-        builder = SummaryBuilder()
         with Database() as database:
-            builder.run_here(database)
-            if builder.failures:
-                first = builder.failures[0]
-                raise CampaignError(
-                    f"{len(builder.failures)} summaries cannot be built, the first of {first.key}: {first.reason}.",
-                    "Run invdesflow db validate.",
-                )
+            written = summarise(database)
             finish_round(database, campaign, campaign_round, stages)
-        return builder.written
+        return written
+
+
+def summarise(database: Database) -> int:
+    """Build the summaries of what changed; return their number.
+
+    Raises
+    ------
+    CampaignError
+        If one cannot be built.
+    """
+    builder = SummaryBuilder()
+    builder.run_here(database)
+    if builder.failures:
+        first = builder.failures[0]
+        raise CampaignError(
+            f"{len(builder.failures)} summaries cannot be built, the first of {first.key}: {first.reason}.",
+            "Run invdesflow db validate.",
+        )
+    return builder.written

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobflow import Flow, Job, OnMissing, Response
+from jobflow import Flow, Job, OnMissing
 from jobflow.core.flow import get_flow
-from monty.json import MontyDecoder, MontyEncoder
+from monty.json import MontyEncoder
 
-from invdesflow.database import Database
+from invdesflow.campaigns.job_running import run_job
+from invdesflow.database.decoding import decode
 from invdesflow.errors import CampaignError
 
 __all__ = ["FailedJob", "run_parallel"]
@@ -158,14 +159,7 @@ def _end_with(parent: int) -> None:
 
 def _run_job(encoded: _Text, stores: Path) -> _Text:
     """Run one job in a worker process; return what it wants to be run next."""
-    job = _decode(encoded)
-    with Database(stores) as database:
-        store = database.job_store()
-        store.connect()
-        try:
-            response: Response[Any] = job.run(store=store)
-        finally:
-            store.close()
+    response = run_job(_decode(encoded), stores)
     diversions = [flow for flow in (response.replace, response.detour, response.addition) if flow is not None]
     return _encode((diversions, bool(response.stop_children or response.stop_jobflow)))
 
@@ -175,4 +169,4 @@ def _encode(value: object) -> _Text:
 
 
 def _decode(text: _Text) -> Any:
-    return json.loads(text, cls=MontyDecoder)
+    return decode(json.loads(text))

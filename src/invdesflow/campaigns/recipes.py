@@ -6,16 +6,17 @@ import typing
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from jobflow import Maker
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from invdesflow.campaigns.flows import CAMPAIGN_MAKERS, CampaignMaker
+from invdesflow.campaigns.launching.resources import Launching
 from invdesflow.campaigns.rounds import open_round
 from invdesflow.database import Database
 from invdesflow.database.campaign import RoundRecord
 from invdesflow.errors import ConfigurationError
 from invdesflow.settings import one_line
+from invdesflow.yaml_files import read_yaml
 
 __all__ = ["Recipe", "checked_maker", "parameters_model", "read_recipe", "recipe_schema"]
 
@@ -24,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A campaign and the maker that runs it.
+    """A campaign, the maker that runs it, and what its jobs ask of a cluster's queue.
 
     Raises
     ------
@@ -34,6 +35,7 @@ class Recipe:
 
     campaign: str
     maker: CampaignMaker
+    launching: Launching = dataclasses.field(default_factory=Launching)
 
     def __post_init__(self) -> None:
         # The name becomes a part of paths in the data folder.
@@ -60,15 +62,22 @@ def read_recipe(path: Path) -> Recipe:
     ConfigurationError
         If the file is missing or not YAML, the maker is not on the allow-list, or a parameter is unknown or wrong.
     """
-    data = _read_mapping(path)
-    unknown = sorted(set(data) - {"campaign", "maker", "parameters"})
+    data = read_yaml(path, "The recipe", "Compare it with flows/discovery.yaml.")
+    unknown = sorted(set(data) - {"campaign", "maker", "parameters", "launching"})
     if unknown or not {"campaign", "maker"} <= set(data):
         raise ConfigurationError(
-            f"The recipe {path} needs the keys campaign and maker and takes parameters"
+            f"The recipe {path} needs the keys campaign and maker and takes parameters and launching"
             + (f"; it has {', '.join(map(str, unknown))}." if unknown else "."),
             "Compare it with flows/discovery.yaml.",
         )
-    return Recipe(data["campaign"], checked_maker(data["maker"], data.get("parameters") or {}, f"The recipe {path}"))
+    source = f"The recipe {path}"
+    try:
+        launching = Launching.model_validate(data.get("launching") or {})
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"{source} is wrong: launching.{one_line(error)}.", "Compare it with flows/verification.yaml."
+        ) from error
+    return Recipe(data["campaign"], checked_maker(data["maker"], data.get("parameters") or {}, source), launching)
 
 
 def checked_maker(name: str, parameters: dict[str, Any], source: str = "The campaign") -> CampaignMaker:
@@ -167,18 +176,3 @@ def _plain(value: object) -> object:
     if isinstance(value, Maker):
         return _parameters_of(value)
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigurationError(
-            f"The recipe {path} cannot be read: {error.strerror}.",
-            "Give the path of a file such as flows/discovery.yaml.",
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"The recipe {path} is not YAML.", "Compare it with flows/discovery.yaml.") from error
-    if not isinstance(data, dict):
-        raise ConfigurationError(f"The recipe {path} is not a YAML mapping.", "Compare it with flows/discovery.yaml.")
-    return data

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobflow import Flow
-from jobflow.managers.fireworks import flow_to_workflow
 
-from invdesflow.campaigns.fireworks import launchpad_of
+from invdesflow.campaigns.launching.launchpad import launchpad_of
+from invdesflow.campaigns.launching.queue import workflow_of
+from invdesflow.campaigns.launching.resources import Assignment
 from invdesflow.database.failures import driver_errors
 from invdesflow.learning.retraining_builder import RetrainingBuilder
 
@@ -21,5 +22,4 @@ class LaunchpadRetrainingBuilder(RetrainingBuilder):
     def launch(self, flow: Flow, metadata: Mapping[str, Any]) -> None:
         """Add the flow to the launchpad of the same database."""
         with driver_errors(self.database.address):
-            # No store: jobflow would write it, password included, into every firework's spec.
-            launchpad_of(self.database).add_wf(flow_to_workflow(flow, store=None, metadata=dict(metadata)))
+            launchpad_of(self.database).add_wf(workflow_of(flow, metadata, Assignment()))

@@ -14,7 +14,7 @@ from invdesflow.database.provenance import current_provenance
 from invdesflow.database.stages import StageRecord
 from invdesflow.errors import CampaignError
 
-__all__ = ["chosen_once", "finish_round", "get_campaign", "only_one", "open_round"]
+__all__ = ["chosen_once", "finish_round", "get_campaign", "only_one", "open_round", "round_of"]
 
 
 def get_campaign(database: Database, name: str) -> CampaignDocument:
@@ -100,15 +100,22 @@ def chosen_once(database: Database, name: str, number: int, choose: Callable[[],
     CampaignError
         If the campaign or the round is not there.
     """
-    stored = _round(database, name, number).chosen
+    stored = round_of(database, name, number).chosen
     if stored is not None:
         return stored
     place = f"rounds.{number}.chosen"
     database.collection(CampaignDocument).change(name, {place: None}, {place: choose()})
-    return _round(database, name, number).chosen or []
+    return round_of(database, name, number).chosen or []
 
 
-def _round(database: Database, name: str, number: int) -> RoundRecord:
+def round_of(database: Database, name: str, number: int) -> RoundRecord:
+    """Return a stored round.
+
+    Raises
+    ------
+    CampaignError
+        If the campaign or the round is not there.
+    """
     campaign = get_campaign(database, name)
     if number >= len(campaign.rounds):
         raise CampaignError(f"The campaign {name!r} has no round {number}.")
@@ -123,7 +130,7 @@ def finish_round(database: Database, name: str, number: int, stages: Sequence[St
     CampaignError
         If the campaign or the round is not there.
     """
-    _round(database, name, number)
+    round_of(database, name, number)
     done = [stage.model_dump() for stage in stages]
     _end(database.collection(CampaignDocument), name, number, {"status": "completed", "stages": done})
 

@@ -12,10 +12,11 @@ __all__ = ["Subject", "find_subject"]
 
 
 class Subject(NamedTuple):
-    """A crystal and the candidate that it is, if it is one."""
+    """A crystal, the candidate that it is, if it is one, and the pressure (GPa) of its known Tc, if there is one."""
 
     structure: Structure
     candidate_id: str | None
+    tc_pressure_gpa: float | None = None
 
 
 def find_subject(database: Database, name: str, pressure_gpa: float = 0.0) -> Subject:
@@ -40,4 +41,4 @@ def find_subject(database: Database, name: str, pressure_gpa: float = 0.0) -> Su
     found = find_crystal(database, name, pressure_gpa)
     if found.candidate_id is not None and not found.relaxed:
         raise not_relaxed(found.candidate_id)
-    return Subject(found.structure, found.candidate_id)
+    return Subject(found.structure, found.candidate_id, found.tc_pressure_gpa)

@@ -81,6 +81,8 @@ class VerifyMaker(SettingsMaker):
         """
         maker = ElectronPhononMaker(self.calculation())
         flows = [maker.make(structure, candidate) for candidate, structure in structures.items()]
+        for flow, candidate in zip(flows, structures, strict=True):
+            flow.update_metadata({"candidate_id": candidate})
         account = self.account(list(structures), [flow.output for flow in flows])
         account.config.on_missing_references = OnMissing.NONE  # a failed candidate must not keep the round open
         return flows, account

@@ -1,4 +1,4 @@
-"""`invdesflow discover`, `submit`, `recipe`: running campaigns."""
+"""`invdesflow discover`, `recipe`: running campaigns here."""
 
 from itertools import islice
 from pathlib import Path
@@ -12,9 +12,12 @@ from invdesflow.cli.report import ReportOption, write_report
 
 if TYPE_CHECKING:
     from invdesflow.campaigns.recipes import Recipe
+    from invdesflow.campaigns.selection import Selection
     from invdesflow.database.database import Database
     from invdesflow.database.stages import StageRecord
 
+RANKED = 20
+"""Rows of the ranked table, where nobody asks for more."""
 RecipeArgument = Annotated[Path, typer.Argument(help="Recipe, such as flows/discovery.yaml")]
 
 recipe_app = typer.Typer(help="Recipes: check them, describe their parameters.", no_args_is_help=True)
@@ -23,64 +26,52 @@ recipe_app = typer.Typer(help="Recipes: check them, describe their parameters.",
 def add_commands(app: typer.Typer) -> None:
     """Register the commands of this file."""
     app.command()(discover)
-    app.command()(submit)
     app.add_typer(recipe_app, name="recipe")
 
 
 def discover(
     recipe: RecipeArgument,
-    limit: Annotated[int, typer.Option(min=1, help="Rows of the ranked table")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Rows of the ranked table")] = RANKED,
     report_path: ReportOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Run a campaign here: its unfinished round, or the next one; then print the ranking and write the report."""
-    from invdesflow.campaigns.local import run_campaign
     from invdesflow.campaigns.recipes import read_recipe
+
+    run_here(read_recipe(recipe), limit=limit, report_path=report_path, json=json)
+
+
+def run_here(
+    recipe: "Recipe",
+    selection: "Selection | None" = None,
+    *,
+    limit: int = RANKED,
+    report_path: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Run the unfinished round of a recipe here, or its next one; print the ranking and write the report."""
+    from invdesflow.campaigns.local import run_campaign
     from invdesflow.campaigns.rounds import get_campaign
     from invdesflow.database import Database
 
-    parsed = read_recipe(recipe)
     with Database() as database:
-        number = run_campaign(database, parsed)
-        stages = get_campaign(database, parsed.campaign).rounds[number].stages
-        ranked = _ranking(database, parsed.campaign, limit)
-        written = write_report(database, parsed.campaign, report_path)
-        total = database.summary.count({"campaigns": parsed.campaign})
+        number = run_campaign(database, recipe, selection)
+        stages = get_campaign(database, recipe.campaign).rounds[number].stages
+        ranked = _ranking(database, recipe.campaign, limit)
+        written = write_report(database, recipe.campaign, report_path)
+        total = database.summary.count({"campaigns": recipe.campaign})
         passed = database.summary.count(
-            {"campaigns": parsed.campaign, "rejected": False, "stage": {"$in": ["screened", "verified"]}}
+            {"campaigns": recipe.campaign, "rejected": False, "stage": {"$in": ["screened", "verified"]}}
         )
     if json:
         print_json(ranked)
     else:
-        title = f"Campaign {parsed.campaign}: the best {len(ranked)}, those that passed every gate first"
+        title = f"Campaign {recipe.campaign}: the best {len(ranked)}, those that passed every gate first"
         print_table(ranked, TABLE_COLUMNS | {"hull_complete": "hull complete", "rejection_gate": "rejected by"}, title)
     for stage in stages:
         say(_account(stage))
     say(f"Round {number} is complete. The campaign holds {total} candidates, of which {passed} passed every gate.")
     say(f"Report: {written}")
-
-
-def submit(recipe: RecipeArgument, json: JsonFlag = False) -> None:
-    """Put a campaign's unfinished round, or its next one, on the FireWorks launchpad of the same database."""
-    from invdesflow.campaigns.recipes import read_recipe
-
-    submit_recipe(read_recipe(recipe), json)
-
-
-def submit_recipe(recipe: "Recipe", json: bool) -> None:
-    """Put the unfinished round of a recipe, or its next one, on the launchpad; print what is there now."""
-    from invdesflow.campaigns.fireworks import launch_command, submit_campaign
-    from invdesflow.database import Database
-
-    with Database() as database:
-        submission = submit_campaign(database, recipe)
-        command = launch_command(database)
-    if json:
-        print_json([submission._asdict()])
-        return
-    verb = "is on the launchpad already" if submission.already_there else "is on the launchpad"
-    say(f"Round {submission.campaign_round} of campaign {recipe.campaign} {verb}, fireworks {submission.firework_ids}.")
-    say(f"Run it with: {command}")
 
 
 @recipe_app.command("check")
@@ -89,13 +80,18 @@ def check_recipe(recipe: RecipeArgument, json: JsonFlag = False) -> None:
     from invdesflow.campaigns.recipes import read_recipe
 
     parsed = read_recipe(recipe)
-    maker = type(parsed.maker).__name__
+    content = {
+        "campaign": parsed.campaign,
+        "maker": type(parsed.maker).__name__,
+        "parameters": parsed.parameters(),
+        "launching": parsed.launching.model_dump(exclude_none=True),
+    }
     if json:
-        print_json([{"campaign": parsed.campaign, "maker": maker, "parameters": parsed.parameters()}])
+        print_json([content])
         return
     import yaml
 
-    typer.echo(yaml.safe_dump({"campaign": parsed.campaign, "maker": maker, "parameters": parsed.parameters()}))
+    typer.echo(yaml.safe_dump(content))
 
 
 @recipe_app.command()
@@ -103,12 +99,14 @@ def schemas(
     folder: Annotated[Path, typer.Argument(help="Folder to write to")] = Path("flows/schemas"),
     check: Annotated[bool, typer.Option("--check", help="Compare with the files instead of writing them.")] = False,
 ) -> None:
-    """Export the JSON schema of every campaign maker's parameters."""
+    """Export the JSON schema of every campaign maker's parameters, and of what a recipe says of its launching."""
     from invdesflow.campaigns.flows import CAMPAIGN_MAKERS
+    from invdesflow.campaigns.launching.resources import Launching
     from invdesflow.campaigns.recipes import recipe_schema
     from invdesflow.database.schemas import write_schemas
 
-    write_schemas({name: recipe_schema(maker) for name, maker in CAMPAIGN_MAKERS.items()}, folder, check=check)
+    exported = {name: recipe_schema(maker) for name, maker in CAMPAIGN_MAKERS.items()}
+    write_schemas(exported | {"Launching": Launching.model_json_schema()}, folder, check=check)
 
 
 def _account(stage: "StageRecord") -> str:

@@ -92,7 +92,7 @@ def show(
     from invdesflow.cli.history import print_history
     from invdesflow.database import Database
 
-    with Database() as database:
+    with Database(read_only=True) as database:
         history = candidate_history(database, candidate_id)
     if json:
         print_json([history.model_dump(mode="json")])
@@ -125,7 +125,7 @@ def export(
     from invdesflow.database import Database
 
     filters = _filters(locals())
-    with Database() as database:
+    with Database(read_only=True) as database:
         found = database.candidates(sort=sort, limit=limit, **filters)
         count = export_candidates(database, found, output, file_format)
     say(f"{count} candidates written to {output}.")
@@ -141,7 +141,7 @@ def row_of(candidate: "SummaryDocument") -> dict[str, Any]:
 def _find(filters: dict[str, Any], sort: str, limit: int) -> "Iterator[SummaryDocument]":
     from invdesflow.database import Database
 
-    with Database() as database:
+    with Database(read_only=True) as database:
         yield from database.candidates(sort=sort, limit=limit, **filters)
 
 

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from invdesflow.cli.check import check
 from invdesflow.cli.output import JsonFlag, print_json, print_table, say
 
 app = typer.Typer(help="The database: server, indexes, validation, backup.", no_args_is_help=True)
+app.command()(check)
 
 
 @app.command()
@@ -42,7 +44,7 @@ def status(json: JsonFlag = False) -> None:
     settings = get_settings()
     state = asdict(Database.server_of(settings).status())
     if state["running"]:
-        with Database(settings=settings) as database:
+        with Database(settings=settings, read_only=True) as database:
             state["documents"] = count_documents(database)
     if json:
         print_json([state])
@@ -85,7 +87,7 @@ def validate(json: JsonFlag = False) -> None:
     from invdesflow.database.validation import count_documents, find_invalid_documents
     from invdesflow.progress import track
 
-    with Database() as database:
+    with Database(read_only=True) as database:
         total = sum(count_documents(database).values())
         invalid = [
             asdict(document)
@@ -118,7 +120,7 @@ def backup(archive: Annotated[Path, typer.Argument(help="File to write, such as 
     from invdesflow.database import Database
     from invdesflow.database.backup import backup as write_backup
 
-    with Database() as database:
+    with Database(read_only=True) as database:
         counts = write_backup(database, archive)
     say(f"{sum(counts.values())} documents of {len(counts)} collections written to {archive}.")
 

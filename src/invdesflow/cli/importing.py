@@ -28,5 +28,7 @@ def import_source(
         print_json([counts.model_dump()])
         return
     say(f"{counts.added} added, {counts.merged} merged, {counts.unchanged} unchanged, {len(counts.refused)} refused.")
+    if counts.corrected:
+        say(f"{counts.corrected} corrected: the catalogue said something else of them before.")
     if counts.refused:
         print_table([refusal.model_dump() for refusal in counts.refused], {"name": "refused", "reason": "reason"})

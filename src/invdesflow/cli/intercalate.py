@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from invdesflow.cli.campaign import submit_recipe
 from invdesflow.cli.output import JsonFlag, print_json, print_table, say
 from invdesflow.cli.pairs import pairs_of, settings_of
 from invdesflow.cli.report import ReportOption
+from invdesflow.cli.submit import submit_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,10 @@ def intercalate(
     most: Annotated[int, typer.Option(min=1, help="Crystals with guests at most")] = 100,
     potential: Annotated[str, typer.Option(help="CHGNet, SevenNet or DeePMD")] = "CHGNet",
     model: Annotated[str | None, typer.Option(help="Weights of the potential: a name or a path")] = None,
-    pressure: Annotated[float, typer.Option(help="Pressure (GPa)")] = 0.0,
+    pressure: Annotated[
+        float | None,
+        typer.Option(help="Pressure (GPa); by default that of the Tc of hosts that are known superconductors"),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Calculate the best pairs with Quantum ESPRESSO and EPW")
     ] = False,
@@ -83,6 +86,7 @@ def intercalate(
 
     if not hosts and prototype is None:
         raise ConfigurationError("There is no host.", "Name one, or a whole family with --prototype.")
+    pressure_gpa = _pressure_of(hosts or []) if pressure is None else pressure
     parameters = {
         "study": {
             "intercalate": {
@@ -98,13 +102,13 @@ def intercalate(
                 "orderings": {"max_cells": cells, "max_orderings": orderings},
                 "most": most,
             },
-            "relax": {"potential": potential, "model": model, "settings": {"pressure_gpa": pressure}},
+            "relax": {"potential": potential, "model": model, "settings": {"pressure_gpa": pressure_gpa}},
             "phonons": {"potential": potential, "model": model, "most": None},
         },
         "verify": {
             "protocol": protocol,
             "family": family,
-            "pressure_gpa": pressure,
+            "pressure_gpa": pressure_gpa,
             "overrides": settings_of(setting or []),
         }
         if verify
@@ -114,7 +118,7 @@ def intercalate(
     name = campaign or campaign_name(hosts, prototype, parameters)
     recipe = Recipe(name, checked_maker("IntercalationCampaignMaker", parameters))
     if submit:
-        submit_recipe(recipe, json)
+        submit_recipe(recipe, json=json)
     else:
         _run(recipe, report_path, json)
 
@@ -138,6 +142,34 @@ def _run(recipe: "Recipe", report_path: Path | None, json: bool) -> None:
     for warning in dict.fromkeys(warning for study in studies for warning in study.warnings):
         say(warning)
     say(f"Report: {written}")
+
+
+def _pressure_of(hosts: list[str]) -> float:
+    """Return the pressure (GPa) at which hosts are known to superconduct; 0 for those of which nothing is known.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not the same for all of them.
+    """
+    from invdesflow.database import Database
+    from invdesflow.errors import ConfigurationError, InvDesFlowError
+    from invdesflow.relaxation.named_crystals import find_crystal
+
+    found: dict[float, str] = {}
+    with Database() as database:
+        for host in hosts:
+            try:
+                found[find_crystal(database, host).tc_pressure_gpa or 0.0] = host
+            except InvDesFlowError:  # the study tells what is wrong with it
+                continue
+    if len(found) > 1:
+        told = ", ".join(f"{host} at {pressure:g} GPa" for pressure, host in sorted(found.items()))
+        raise ConfigurationError(f"Hosts superconduct at different pressures: {told}.", "Choose one with --pressure.")
+    [(pressure, host)] = found.items() or [(0.0, "")]
+    if pressure:
+        say(f"{host} is known to superconduct at {pressure:g} GPa; --pressure takes another.")
+    return pressure
 
 
 def _symbols(text: str | None) -> list[str] | None:
@@ -181,7 +213,7 @@ def _rows(study: "IntercalationStudyDocument") -> list[dict[str, Any]]:
             "softening": _change(pair.phonons.softest_thz, ".1f"),
             "tc": _change(pair.tc_k, ".3g"),
             "gain": _signed(pair.tc_k.difference, "+.3g"),
-            "source": "first principles" if pair.verified else "model",
+            "source": ": ".join(filter(None, ("first principles" if pair.verified else "model", pair.verdict))),
         }
         for pair in study.pairs
     ]

@@ -10,8 +10,10 @@ from invdesflow.cli import (
     campaign,
     candidates,
     database,
+    doctor,
     eliashberg,
     generator,
+    hpc,
     importing,
     intercalate,
     learn,
@@ -21,7 +23,9 @@ from invdesflow.cli import (
     pseudos,
     report,
     retrain,
+    runs,
     schedule,
+    submit,
     superconductors,
     verify,
 )
@@ -39,6 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 campaign.add_commands(app)
+submit.add_commands(app)
 candidates.add_commands(app)
 importing.add_commands(app)
 eliashberg.add_commands(app)
@@ -47,14 +52,17 @@ verify.add_commands(app)
 intercalate.add_commands(app)
 retrain.add_commands(app)
 schedule.add_commands(app)
+doctor.add_commands(app)
 app.add_typer(report.app, name="report")
 app.add_typer(database.app, name="db")
+app.add_typer(runs.app, name="runs")
 app.add_typer(superconductors.app, name="superconductors")
 app.add_typer(models.app, name="models")
 app.add_typer(generator.app, name="generator")
 app.add_typer(learn.app, name="learn")
 app.add_typer(pseudos.app, name="pseudos")
 app.add_typer(potential.app, name="potential")
+app.add_typer(hpc.app, name="hpc")
 
 
 def main() -> None:

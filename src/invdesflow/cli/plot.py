@@ -35,7 +35,7 @@ def plot(
     """Draw bands, phonons, alpha2F, gap, Tc and convergence of an electron-phonon calculation."""
     from invdesflow.database import Database
 
-    with Database() as database:
+    with Database(read_only=True) as database:
         document = find_calculation(database, identifier)
         arrays = read_arrays(database, document)
         reports = database.settings.data_dir / "reports"

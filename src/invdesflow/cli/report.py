@@ -40,7 +40,7 @@ def report_campaign(
     """Write the report of a campaign as one HTML file."""
     from invdesflow.database import Database
 
-    with Database() as database:
+    with Database(read_only=True) as database:
         written = write_report(database, campaign, report_path)
     say(f"Report: {written}")
 
@@ -61,7 +61,7 @@ def report_intercalation(
     )
     from invdesflow.database import Database
 
-    with Database() as database:
+    with Database(read_only=True) as database:
         studies = studies_of(database, campaign)
         written = write_study_report(database, studies, report_path or default_report(database, campaign))
         drawn = [] if figures is None else write_study_figures(database, studies, figures, f".{suffix}")
@@ -79,7 +79,7 @@ def report_stability(
     from invdesflow.campaigns.stability_table import read_states, stability_table
     from invdesflow.database import Database
 
-    with Database() as database:
+    with Database(read_only=True) as database:
         if campaign is not None:
             get_campaign(database, campaign)  # a wrong name is an error, not an empty table
         rows = stability_table(read_states(database, campaign))

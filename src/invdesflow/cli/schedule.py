@@ -48,25 +48,23 @@ def schedule(
 
 
 def _plan(file: Path | None, given: dict[str, Any], count: int | None) -> "Schedule":
-    import yaml
     from pydantic import ValidationError
 
     from invdesflow.errors import ConfigurationError
     from invdesflow.learning.scheduling import Schedule
     from invdesflow.settings import one_line
+    from invdesflow.yaml_files import read_yaml
 
+    remedy = "Give a YAML file of names and values."
+    content = {} if file is None else read_yaml(file, "The schedule", remedy)
     try:
-        content = {} if file is None else yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         if count is not None:
             given["rule"] = dict(content.get("rule") or {}) | {"count": count}
         return Schedule(**(content | given))
     except ValidationError as error:
         raise ConfigurationError(f"The schedule does not fit: {one_line(error)}.", "See `--help`.") from error
-    except (OSError, yaml.YAMLError, AttributeError, TypeError) as error:
-        problem = str(error).splitlines()[0]
-        raise ConfigurationError(
-            f"{file} cannot be read: {problem}.", "Give a YAML file of names and values."
-        ) from error
+    except (TypeError, ValueError) as error:  # a name that is no text, a rule that is no mapping
+        raise ConfigurationError(f"The schedule {file} does not fit: {error}.", remedy) from error
 
 
 def _task(name: str, plan: "Schedule") -> Callable[[], str]:
@@ -106,7 +104,7 @@ def _training_sets(database: Any, plan: "Schedule") -> str:
 
 
 def _retraining(database: Any, plan: "Schedule") -> str:
-    from invdesflow.campaigns.fireworks import launch_command
+    from invdesflow.campaigns.launching.launchpad import launch_command
     from invdesflow.campaigns.retraining import LaunchpadRetrainingBuilder
     from invdesflow.errors import LearningError
     from invdesflow.learning.retraining_builder import WAITING, RetrainingBuilder

@@ -29,7 +29,10 @@ def verify(
     pseudo: Annotated[
         list[str] | None, typer.Option(help="ELEMENT=FILE, where a folder has several for one element; repeatable")
     ] = None,
-    pressure: Annotated[float, typer.Option(help="Pressure (GPa)")] = 0.0,
+    pressure: Annotated[
+        float | None,
+        typer.Option(help="Pressure (GPa); by default that of the Tc of a known superconductor, 0 for anything else"),
+    ] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="SETTING=VALUE, to change one of the protocol's; repeatable")
     ] = None,
@@ -47,14 +50,18 @@ def verify(
         protocol,
         family,
         files=pairs_of(pseudo or [], "--pseudo", "Al=Al.upf"),
-        pressure_gpa=pressure,
+        pressure_gpa=pressure or 0.0,
         overrides=settings_of(setting or []),
     )
     with Database() as database:
         settings = database.settings
+        found = find_subject(database, subject, pressure or 0.0)
+        if pressure is None and found.tc_pressure_gpa:
+            say(f"{subject} is known to superconduct at {found.tc_pressure_gpa:g} GPa; --pressure takes another.")
+            calculation = calculation.model_copy(update={"pressure_gpa": found.tc_pressure_gpa})
         document = calculate(
             database,
-            find_subject(database, subject, pressure),
+            found,
             calculation,
             workers=jobs or max(1, settings.workers // settings.espresso_ranks),
             again=again,
@@ -72,6 +79,8 @@ def print_coupling(document: "ElectronPhononDocument") -> None:
     say(f"{document.reduced_formula} {conditions}: {document.status}")
     if document.reason:
         say(document.reason)
+    if document.cutoff_note:
+        say(document.cutoff_note)
     if document.lambda_ is not None:
         say(
             f"lambda = {document.lambda_:.3f}, omega_log = {document.omega_log_mev:.2f} meV, "
