@@ -2,6 +2,9 @@
 
     python benchmarks/reliability.py --repeats 20 --write docs/reliability.md
 
+What the log holds is not repeated: a run that was ended goes on with the same command, and two runs with other faults
+(`--only`) may share a log. Remove the log after a change of the code.
+
 It starts servers and processes of its own in a folder of its own; nothing of the user's is touched. Some faults need
 root (a small disk), Slurm (slurm-wlm, munge) or libfaketime (faketime); what cannot be tried is said in the table.
 """
@@ -17,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from statistics import mean
+from typing import Any
 
 from invdesflow.testing.faults.catalogue import scenarios
 from invdesflow.testing.faults.scenario import Scenario
@@ -28,12 +33,10 @@ _HEAD = ["| fault | repeats | repeats with losses | seconds a repeat |", "| --- 
 
 @dataclass
 class Row:
-    """A fault, and what came of it so far."""
+    """A fault, and what came of its repeats: seed -> record."""
 
     scenario: Scenario
-    repeats: int = 0
-    with_losses: int = 0
-    seconds: float = 0.0
+    records: dict[int, dict[str, Any]]
     reason: str | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,21 +46,20 @@ class Row:
         """Let the fault happen once more."""
         began = time.monotonic()
         outcome = self.scenario.run(place, Random(f"{self.scenario.name} {seed}"))
-        seconds = time.monotonic() - began
-        self.repeats, self.seconds = self.repeats + 1, self.seconds + seconds
-        self.with_losses += bool(outcome.losses)
+        seconds = round(time.monotonic() - began, 1)
         record = {"fault": self.scenario.name, "seed": seed, "moment": outcome.moment, "losses": outcome.losses}
+        self.records[seed] = record | {"seconds": seconds}
         with log.open("a") as lines:
-            lines.write(json.dumps(record | {"seconds": round(seconds, 1)}) + "\n")
+            lines.write(json.dumps(self.records[seed]) + "\n")
         said = f": {outcome.losses}" if outcome.losses else ""
-        print(f"{self.scenario.name}, seed {seed}, {outcome.moment}, {seconds:.1f} s{said}", flush=True)
+        print(f"{self.scenario.name}, seed {seed}, {outcome.moment}, {seconds} s{said}", flush=True)
 
     def __str__(self) -> str:
-        name = self.scenario.name
-        if self.reason is not None:
-            return f"| {name} | 0 | not tried: {self.reason} | |"
-        mean = f"{self.seconds / self.repeats:.1f}" if self.repeats else ""
-        return f"| {name} | {self.repeats} | {self.with_losses} | {mean} |"
+        name, records = self.scenario.name, self.records.values()
+        if not records:
+            return f"| {name} | 0 | {f'not tried: {self.reason}' if self.reason else ''} | |"
+        losses = sum(bool(record["losses"]) for record in records)
+        return f"| {name} | {len(records)} | {losses} | {mean(record['seconds'] for record in records):.1f} |"
 
 
 def main() -> None:
@@ -68,7 +70,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", help="faults whose name contains this; repeatable")
     parser.add_argument("--gone", type=float, default=60.0, help="seconds for which the database is gone")
     parser.add_argument("--seed", type=int, default=0, help="first seed")
-    parser.add_argument("--write", type=Path, help="page whose table is replaced, after every round")
+    parser.add_argument("--write", type=Path, help="page whose table is replaced in the end")
     parser.add_argument("--log", type=Path, default=Path("reliability.jsonl"), help="one line for each repeat")
     options = parser.parse_args()
     # In memory where the system has such a folder: what is killed loses nothing of it, and no repeat waits for a disk.
@@ -78,15 +80,23 @@ def main() -> None:
     (folder / "settings.yaml").touch(mode=0o600)
     deadline = time.monotonic() + 60.0 * options.minutes
     with scenarios(options.gone) as known, place_at(folder / "data") as place:
-        rows = [Row(one) for one in known if any(part in one.name for part in options.only or [""])]
+        rows = [Row(one, _records(options.log, one)) for one in known]
+        chosen = [row for row in rows if any(part in row.scenario.name for part in options.only or [""])]
         for seed in range(options.seed, options.seed + options.repeats):
-            for row in rows:
-                if row.reason is None and time.monotonic() < deadline:
+            for row in chosen:
+                if row.reason is None and seed not in row.records and time.monotonic() < deadline:
                     row.repeat(place, seed, options.log)
-            if options.write is not None:
-                _write(options.write, [*_HEAD, *map(str, rows)])
     shutil.rmtree(folder)
-    print("\n".join([*_HEAD, *map(str, rows)]))
+    table = [*_HEAD, *map(str, rows)]
+    print("\n".join(table))
+    if options.write is not None:
+        _write(options.write, table)
+
+
+def _records(log: Path, scenario: Scenario) -> dict[int, dict[str, Any]]:
+    """Return the repeats of a fault that the log holds, by seed."""
+    records = map(json.loads, log.read_text().splitlines() if log.exists() else [])
+    return {record["seed"]: record for record in records if record["fault"] == scenario.name}
 
 
 def _write(page: Path, lines: Sequence[str]) -> None:
