@@ -31,7 +31,6 @@ MU_STAR = 0.10
 ONE_SIGMA, TWO_SIGMA = 0.6827, 0.9545
 LARGEST_STRETCH = 50.0
 SUPERCONDUCTOR_K = 5.0
-RESOLUTION_K = 0.01  # Tc is computed and measured no finer
 
 FloatArray = NDArray[np.float64]
 
@@ -126,8 +125,9 @@ def calibrate(held_out: OutOfFold) -> dict[str, float]:
 def fit_deviation(error: FloatArray, width: FloatArray) -> tuple[float, float]:
     """Return the floor (K) and the factor with which `tc_deviation` makes normal errors likeliest.
 
-    Rows where nothing superconducts, as predicted without doubt, are left out: they tell nothing of the size of
-    errors, and enough of them would make a floor of zero the likeliest.
+    One row more counts, without width and with the root mean square of all errors: where there are few rows without
+    width, and each was met exactly, the next one may be missed (the rule of succession), and a floor of zero would be
+    the likeliest.
 
     Parameters
     ----------
@@ -136,8 +136,7 @@ def fit_deviation(error: FloatArray, width: FloatArray) -> tuple[float, float]:
     width
         Half widths of the 68 % intervals (K), shape (samples,).
     """
-    telling = np.maximum(np.abs(error), width) > RESOLUTION_K
-    squares, width = error[telling] ** 2, width[telling]
+    squares, width = np.append(error**2, (error**2).mean()), np.append(width, 0.0)
 
     def surprise(logs: FloatArray) -> float:
         variance = tc_deviation(width, *np.exp(logs)) ** 2
