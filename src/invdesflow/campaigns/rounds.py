@@ -148,7 +148,7 @@ def only_one(database: Database, name: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{name}.lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=1.0)  # not at once: who looks whether it is taken takes it for an instant
     except Timeout as error:
         raise CampaignError(
             f"The campaign {name!r} is being run by another process of this machine.",

@@ -102,7 +102,8 @@ def task_folder(root: Path, task_id: str) -> Iterator[RunFolder]:
     path = root.absolute() / task_id
     path.mkdir(parents=True, exist_ok=True)
     owner = path.with_name(f"{task_id}.owner")
-    lock = FileLock(path.with_name(f"{task_id}.lock"), timeout=0)
+    # Not at once: who looks whether it is taken takes it for an instant.
+    lock = FileLock(path.with_name(f"{task_id}.lock"), timeout=1.0)
     try:
         lock.acquire()
     except Timeout:
