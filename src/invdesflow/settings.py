@@ -74,8 +74,10 @@ class Settings(BaseSettings):
     espresso_dir: Path | None = Field(
         None, description="folder of the run directories of Quantum ESPRESSO; by default espresso in the data folder"
     )
-    espresso_max_seconds: int | None = Field(
-        None, ge=60, description="time after which a Quantum ESPRESSO run stops itself and is continued"
+    espresso_end_time: int | None = Field(
+        None,
+        ge=0,
+        description="when pw.x and ph.x must have stopped (s since 1970); set by a cluster's jobs",
     )
     pseudo_dir: Path | None = Field(
         None, description="folder of installed pseudopotentials; by default pseudopotentials in the data folder"

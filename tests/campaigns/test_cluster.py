@@ -1,6 +1,7 @@
 import os
 import stat
 import subprocess
+import time
 
 import pytest
 import yaml
@@ -85,7 +86,10 @@ def test_the_shell_lines_of_a_script_give_our_settings(category, database, tmp_p
     expected = {"ml": (4, 32, 4), "dft": (16, 32, 4), "epw": (1, 32, 1)}[category]
     assert (settings.workers, settings.espresso_ranks, settings.espresso_pools) == expected
     hours = {"ml": None, "dft": 12, "epw": 100.5}[category]
-    assert settings.espresso_max_seconds == (None if hours is None else 0.9 * 3600 * hours)
+    if hours is None:
+        assert settings.espresso_end_time is None
+    else:
+        assert settings.espresso_end_time == pytest.approx(time.time() + 0.9 * 3600 * hours, abs=300)
     assert environment["OMP_NUM_THREADS"] == "1"
     assert environment[SETTINGS_FILE_VARIABLE] == str(folder.settings)
 

@@ -2,7 +2,9 @@ import errno
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from invdesflow.errors import EspressoError, SpectrumError
 from invdesflow.espresso.calculation import Calculation, pseudopotential_references
 from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.espresso.failure_notes import notes_failure
+from invdesflow.espresso.input_files import read_namelists
 from invdesflow.espresso.meshes import explicit_k_points, primitive_for_espresso
 from invdesflow.espresso.outputs import PwOutput
 from invdesflow.espresso.ph_jobs import PhMaker, QPointsMaker
@@ -24,6 +27,7 @@ from invdesflow.espresso.pseudopotentials import find_pseudopotentials
 from invdesflow.espresso.pw_jobs import SAVE, PwNscfMaker, PwStaticMaker, read_pw
 from invdesflow.espresso.spent import begin_account, lost_before, lost_so_far
 from invdesflow.espresso.tasks import Task, Way, link_file, link_files, perform, run_root, task_path
+from invdesflow.espresso.time_limit import limit_time
 from invdesflow.settings import get_settings
 
 INPUT = "what is asked"
@@ -584,3 +588,91 @@ def test_ph_leaves_the_files_of_the_density_as_they_are(workplace: Path, calcula
         assert not (own / SAVE).exists()
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == changed
     assert not [path for path in run_root().rglob("*") if path.is_symlink() and not path.exists()]
+
+
+STOPS = """echo "     iteration #  1     ecut=    15.00 Ry"
+echo "     Maximum CPU time exceeded"
+mkdir -p out && echo kept >> out/state
+exit 255"""
+
+
+@pytest.fixture
+def pw_program(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> FakeProgram:
+    program = FakeProgram(workplace, monkeypatch, "pw")
+    program.does(STOPS)
+    return program
+
+
+def end_in(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the job in which programs run end in a while."""
+    monkeypatch.setenv("INVDESFLOW_ESPRESSO_END_TIME", str(int(time.time() + seconds)))
+    get_settings.cache_clear()
+
+
+def stopped(calculation: Calculation, database: Database) -> EspressoTaskDocument:
+    """Run pw.x until the time of its job is up, and return what is stored."""
+    with pytest.raises(EspressoError, match="out_of_time"):
+        density_of(calculation)
+    [document] = database.collection(EspressoTaskDocument).find()
+    return document
+
+
+def test_a_run_whose_time_is_up_waits_for_the_next_job_and_goes_on_there(
+    pw_program: FakeProgram, calculation: Calculation, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_in(1000.0, monkeypatch)
+    first = stopped(calculation, database)
+    assert pw_program.runs == 1  # another attempt in this job would be killed by its end
+    assert 900 < read_namelists(first.final_input)["control"]["max_seconds"] <= 1000
+    assert "max_seconds" not in first.input
+    end_in(5000.0, monkeypatch)
+    second = stopped(calculation, database)
+    control = read_namelists(second.final_input)["control"]
+    assert (first.task_id, pw_program.runs, second.attempts) == (second.task_id, 2, 2)
+    assert control["restart_mode"] == "restart"
+    assert 4900 < control["max_seconds"] <= 5000
+    folder = Path(second.folder)
+    assert (folder / "out/state").read_text() == "kept\nkept\n"
+    assert {"pw.out.1", "pw.in.1", "pw.in.2"} <= {path.name for path in folder.iterdir()}
+    assert second.lost_core_hours >= first.core_hours
+
+
+@pytest.mark.parametrize("why", ["no iteration began", "it was killed later"])
+def test_a_run_that_cannot_go_on_begins_again(
+    pw_program: FakeProgram, calculation: Calculation, database: Database, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    end_in(1000.0, monkeypatch)
+    folder = Path(stopped(calculation, database).folder)
+    if why == "no iteration began":
+        (folder / "pw.out").write_text("     Maximum CPU time exceeded\n")
+    else:
+        (folder / "pw.out").rename(folder / "pw.out.1")
+    assert stopped(calculation, database).attempts == 1
+    assert (folder / "out/state").read_text() == "kept\n"
+
+
+def test_phonons_and_couplings_are_limited_as_far_as_their_programs_can_be(tmp_path: Path) -> None:
+    for program, text in (("ph.x", "title\n&inputph\n/\n0 0 0\n"), ("epw.x", "title\n&inputepw\n/\n")):
+        (tmp_path / "in").write_text(text)
+        limit_time(program, tmp_path / "in", int(time.time()) + 100)
+        assert ("max_seconds" in (tmp_path / "in").read_text()) == (program == "ph.x")
+
+
+@pytest.mark.slow
+@needs_pw
+def test_one_job_after_the_other_ends_in_the_energy_of_an_undisturbed_run(
+    workplace: Path, calculation: Calculation, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of times that double, one lies between the first iteration and the last."""
+    dense = calculation.model_copy(update={"protocol": calculation.protocol.model_copy(update={"k_spacing": 0.12})})
+    for attempt in range(10):
+        end_in(2.0**attempt, monkeypatch)
+        with suppress(EspressoError):
+            static = density_of(dense)
+            break
+    document = stored(database, static.task_id)
+    assert document.attempts > 1
+    shutil.rmtree(document.folder)
+    monkeypatch.delenv("INVDESFLOW_ESPRESSO_END_TIME")
+    get_settings.cache_clear()
+    assert density_of(dense).energy_ev == pytest.approx(static.energy_ev, abs=1e-6)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from invdesflow.espresso.failures import Failure
 from invdesflow.espresso.programs import Program
 
-__all__ = ["Attempt", "cpu_seconds", "read_attempt", "write_attempt"]
+__all__ = ["Attempt", "attempt_of", "cpu_seconds", "read_attempt", "write_attempt"]
 
 _FILE = "attempt.json"
 _CLOCK = re.compile(r"^\s+[A-Z][\w-]*\s*:(.*)CPU.*WALL\s*$", re.MULTILINE)
@@ -41,6 +41,11 @@ def write_attempt(directory: Path, attempt: Attempt) -> None:
 def read_attempt(directory: Path) -> Attempt:
     """Read the last attempt of a folder."""
     return Attempt.model_validate_json((directory / _FILE).read_text())
+
+
+def attempt_of(directory: Path) -> Attempt | None:
+    """Read the last attempt of a folder; None if none has come to its end there."""
+    return read_attempt(directory) if (directory / _FILE).is_file() else None
 
 
 def cpu_seconds(text: str) -> float | None:

@@ -16,12 +16,14 @@ __all__ = [
     "MixingHandler",
     "RelaxationHandler",
     "TimeHandler",
+    "goes_on",
     "pw_handlers",
 ]
 
 _FROM_SCRATCH = {"restart_mode": None}  # which is the default
 _NUMBER_OF_BANDS = re.compile(r"number of Kohn-Sham states=\s*(\d+)")
 _CELL = re.compile(r"^CELL_PARAMETERS.*\n(?:.*\n){3}", re.MULTILINE)
+_BANDS = {"nscf", "bands"}
 _ITERATION = "iteration #"
 _LAST_CYCLE = "Final scf calculation at the relaxed structure"
 _MORE_BANDS = 1.25
@@ -85,13 +87,20 @@ class TimeHandler(FailureHandler):
         """Let the next attempt go on."""
         path = folder / attempt.input_name
         control = read_namelists(path.read_text())["control"]
-        if control.get("calculation", "scf") in {"nscf", "bands"}:
+        if control.get("calculation", "scf") in _BANDS:
             return patch_input(path, {"control": _FROM_SCRATCH | twice_the_time(control)})
         output = (folder / attempt.output_name).read_text(errors="replace")
         if _LAST_CYCLE in output:
             return _take_last_structure(path, output) + patch_input(path, {"control": twice_the_time(control)})
         changes = {"restart_mode": "restart"} | ({} if _ITERATION in output else twice_the_time(control))
         return patch_input(path, {"control": changes}) or ["restart_mode: restart, once more"]
+
+
+def goes_on(folder: Path, attempt: Attempt) -> bool:
+    """Tell whether a run that stopped itself has come far enough to go on, and would not have to begin again."""
+    control = read_namelists((folder / attempt.input_name).read_text())["control"]
+    output = (folder / attempt.output_name).read_text(errors="replace")
+    return control.get("calculation", "scf") not in _BANDS and _ITERATION in output
 
 
 class RelaxationHandler(FailureHandler):

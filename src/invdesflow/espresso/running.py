@@ -22,6 +22,7 @@ from invdesflow.espresso.failures import CRASH_FILE, Failure, default_input, def
 from invdesflow.espresso.input_files import validate_pw_input
 from invdesflow.espresso.processes import run_guarded
 from invdesflow.espresso.programs import Program, banner_version, command_line, ranks_of
+from invdesflow.espresso.time_limit import limit_time
 from invdesflow.settings import Settings, get_settings
 
 __all__ = ["Correction", "RunRecord", "run_program"]
@@ -76,6 +77,7 @@ def run_program(
     handlers: Sequence[ErrorHandler] = (),
     *,
     max_corrections: int = 5,
+    earlier_attempts: int = 0,
     settings: Settings | None = None,
 ) -> RunRecord:
     """Run a program on an input file of a folder, again after each cure that a handler finds.
@@ -95,6 +97,8 @@ def run_program(
         Error handlers in order of priority.
     max_corrections
         Most corrections of all handlers together.
+    earlier_attempts
+        How often it was started in this folder before, by a job whose time was up; their files stay, too.
     settings
         Programs, launcher and ranks; by default those of this process.
 
@@ -113,7 +117,12 @@ def run_program(
     directory = directory.absolute()
     settings = settings or get_settings()
     job = _ProgramJob(
-        program, input_name or default_input(program), output_name or default_output(program), max_corrections, settings
+        program,
+        input_name or default_input(program),
+        output_name or default_output(program),
+        max_corrections=max_corrections,
+        earlier_attempts=earlier_attempts,
+        settings=settings,
     )
     _check_input(program, directory / job.input_name)
     # custodian counts a correction before it looks whether it may be tried; attempts say that themselves.
@@ -142,10 +151,19 @@ class _ProgramJob(Job):
     """One program in custodian's form; it waits in `run`, so that handlers find the return code in the folder."""
 
     def __init__(
-        self, program: Program, input_name: str, output_name: str, max_corrections: int, settings: Settings
+        self,
+        program: Program,
+        input_name: str,
+        output_name: str,
+        *,
+        max_corrections: int,
+        earlier_attempts: int,
+        settings: Settings,
     ) -> None:
         self.program, self.input_name, self.output_name = program, input_name, output_name
         self.max_corrections = max_corrections
+        self.earlier_attempts = earlier_attempts
+        self.end_time = settings.espresso_end_time
         self.ranks = ranks_of(program, settings)
         self.command = command_line(program, input_name, settings)
         self.attempts: list[Attempt] = []
@@ -155,22 +173,25 @@ class _ProgramJob(Job):
 
     def run(self, directory: str = "./") -> None:
         """Start the program, wait for its end and tell in the folder how it went."""
-        folder, number = Path(directory), len(self.attempts) + 1
-        if self.attempts:
+        folder, number = Path(directory), self.earlier_attempts + len(self.attempts) + 1
+        if number > 1:
             self._set_aside(folder, number - 1)
         (folder / CRASH_FILE).unlink(missing_ok=True)
+        if self.end_time is not None:
+            limit_time(self.program, folder / self.input_name, self.end_time)
         started = time.monotonic()
         return_code = run_guarded(self.command, folder, self.output_name, error_name(self.output_name))
         wall_time = time.monotonic() - started
         head, tail = _head_and_tail(folder / self.output_name)
+        failure = diagnose(self.program, folder, return_code, self.input_name, self.output_name)
         attempt = Attempt(
             number=number,
             program=self.program,
             input_name=self.input_name,
             output_name=self.output_name,
             return_code=return_code,
-            failure=diagnose(self.program, folder, return_code, self.input_name, self.output_name),
-            may_be_corrected=number <= self.max_corrections,
+            failure=failure,
+            may_be_corrected=len(self.attempts) < self.max_corrections and not self._time_is_up(failure),
             version=banner_version(head),
             wall_time_s=wall_time,
             cpu_time_s=cpu_seconds(tail),
@@ -186,6 +207,10 @@ class _ProgramJob(Job):
     def as_dict(self) -> dict[str, Any]:
         """Describe the job for custodian's log."""
         return {"program": self.program, "input_name": self.input_name, "output_name": self.output_name}
+
+    def _time_is_up(self, failure: Failure | None) -> bool:
+        """Tell whether another attempt would only be stopped by the end of the job, and lose what this one saved."""
+        return self.end_time is not None and failure is not None and failure.name == "out_of_time"
 
     def _set_aside(self, folder: Path, number: int) -> None:
         for name in (self.output_name, error_name(self.output_name)):
@@ -224,7 +249,7 @@ def _record(job: _ProgramJob, corrections: list[dict[str, Any]]) -> RunRecord:
             for entry in corrections
             if entry["actions"]
         ),
-        attempts=len(job.attempts),
+        attempts=last.number,
         ranks=job.ranks,
         wall_time_s=wall_time,
         core_hours=job.ranks * wall_time / 3600.0,

@@ -22,11 +22,13 @@ from invdesflow.espresso.calculation import Calculation, pseudopotential_referen
 from invdesflow.espresso.costs import count_task
 from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.espresso.failures import Failure, default_input
+from invdesflow.espresso.handlers_pw import TimeHandler
 from invdesflow.espresso.programs import Program, ranks_of
 from invdesflow.espresso.pseudopotentials import Pseudopotential
 from invdesflow.espresso.run_folder import RunFolder, task_folder
 from invdesflow.espresso.running import RunRecord, run_program
 from invdesflow.espresso.spent import begin_account, lost_before, lost_so_far
+from invdesflow.espresso.time_limit import stopped_cleanly
 from invdesflow.settings import Settings, get_settings
 
 __all__ = [
@@ -261,22 +263,34 @@ def _told(task: Task, failure: Failure, path: Path) -> tuple[str, str]:
 
 
 def _run(task: Task, calculation: Calculation, way: Way, folder: RunFolder) -> RunRecord:
-    """Run the program of a task in its folder, which is emptied first."""
+    """Run the program of a task in its folder, which is emptied first unless the run can go on from a clean stop."""
     path, ranks = folder.path, ranks_of(task.program, get_settings())
     lost = lost_so_far(path)
-    folder.restart_clean()
+    stopped = stopped_cleanly(path)
+    if stopped is None:
+        folder.restart_clean()
+        _prepare(task, way, path)
+    else:
+        TimeHandler().act(path, stopped)
     begin_account(path, ranks, lost)
+    record = run_program(
+        task.program,
+        path,
+        handlers=way.handlers,
+        max_corrections=calculation.protocol.max_corrections,
+        earlier_attempts=0 if stopped is None else stopped.number,
+    )
+    if record.finished:
+        folder.mark_run(record)
+    return record
+
+
+def _prepare(task: Task, way: Way, path: Path) -> None:
     (path / default_input(task.program)).write_text(task.input)
     (path / "pseudo").mkdir()
     for upf in task.pseudopotentials.values():
         shutil.copy(upf.path, path / "pseudo")
     way.prepare(path)
-    record = run_program(
-        task.program, path, handlers=way.handlers, max_corrections=calculation.protocol.max_corrections
-    )
-    if record.finished:
-        folder.mark_run(record)
-    return record
 
 
 def _document(task: Task, record: RunRecord, read: Read, path: Path) -> EspressoTaskDocument:

@@ -19,7 +19,7 @@ from invdesflow.settings import SETTINGS_FILE_VARIABLE, Settings
 __all__ = ["launch_lines", "write_cluster"]
 
 # Set for each job from what it got.
-_OF_THE_JOB = {"workers", "espresso_max_seconds"}
+_OF_THE_JOB = {"workers", "espresso_end_time"}
 
 _AFTER_A_CHANGE = "# The cluster. After a change: invdesflow hpc init --profile THIS_FILE --force\n"
 

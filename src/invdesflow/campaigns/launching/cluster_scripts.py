@@ -22,7 +22,7 @@ _RANKS: Mapping[Scheduler, str] = {
     "sge": "$NSLOTS",
     "lsf": "$LSB_DJOB_NUMPROC",
 }
-# The last part of a job's time, in which it takes no further firework, and before which a program stops by itself.
+# The last part of a job's time, in which it takes no further firework, and before which pw.x and ph.x stop themselves.
 _LAUNCHING_PERCENT, _PROGRAM_PERCENT = 75, 90
 
 
@@ -84,7 +84,7 @@ def _before_the_rocket(folder: ClusterFolder, category: Category) -> str:
         # A firework may have asked for another wall time; newer versions of Slurm tell the end of the job.
         lines.append("now=$(date +%s)")
         end = f"${{SLURM_JOB_END_TIME:-$((now + {job.seconds}))}}"
-        lines.append(f"export INVDESFLOW_ESPRESSO_MAX_SECONDS=$(({_PROGRAM_PERCENT} * ({end} - now) / 100))")
+        lines.append(f"export INVDESFLOW_ESPRESSO_END_TIME=$((now + {_PROGRAM_PERCENT} * ({end} - now) / 100))")
     return "\n".join(lines)
 
 
