@@ -1,10 +1,11 @@
 """One host and one guest from the command to the report, with Quantum ESPRESSO and EPW: fcc palladium and PdH.
 
-    python benchmarks/intercalation_pair.py FAMILY [--folder FOLDER] [--figures FOLDER]
+    python benchmarks/intercalation_pair.py FAMILY [--pressure GPA] [--folder FOLDER] [--figures FOLDER]
 
 FAMILY is a folder with the PBE pseudopotentials of PseudoDojo. The database, the run folders and the report go into
 the folder; the same command continues after a stop. The meshes are far from converged: what is shown is that the two
-calculations end, that they are compared, and which way the coupling goes.
+calculations end, that they are compared, and which way the coupling goes. Harmonic phonons of PdH are imaginary at
+ambient pressure; under 20 GPa they are real.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from invdesflow.plotting.intercalation_table import study_rows
 from invdesflow.settings import get_settings
 from invdesflow.testing.local_server import free_port, write_store_file
 
+CAMPAIGN = "pair"
 LATTICE_CONSTANT_A = 3.94
 SETTINGS = {
     "ecutwfc_ry": "80",  # with 60 Ry the pressure of Pd is 18 GPa off
@@ -40,6 +42,7 @@ def main() -> None:
     """Run the command, then print the table of the study and what it cost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("family", type=Path)
+    parser.add_argument("--pressure", type=float, default=0.0, help="GPa")
     parser.add_argument("--folder", type=Path, default=Path("intercalation_pair"))
     parser.add_argument("--figures", type=Path, help="where the figures of the report go as PNG files")
     options = parser.parse_args()
@@ -49,10 +52,21 @@ def main() -> None:
     Structure.from_spacegroup("Fm-3m", Lattice.cubic(LATTICE_CONSTANT_A), ["Pd"], [[0, 0, 0]]).to(str(host))
     changes = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
     invdesflow = Path(sys.executable).with_name("invdesflow")
-    calculate = [invdesflow, "intercalate", host, "--guests", "H", "--verify", "--protocol", "fast"]
+    calculate = [
+        invdesflow,
+        "intercalate",
+        host,
+        "--guests",
+        "H",
+        "--campaign",
+        CAMPAIGN,
+        "--pressure",
+        str(options.pressure),
+    ]
+    calculate += ["--campaign", CAMPAIGN, "--verify", "--protocol", "fast"]
     subprocess.run([*calculate, "--family", options.family.resolve(), *changes], check=True)
     if options.figures:
-        draw = [invdesflow, "report", "intercalation", "intercalation-Pd", "--figures", options.figures.resolve()]
+        draw = [invdesflow, "report", "intercalation", CAMPAIGN, "--figures", options.figures.resolve()]
         subprocess.run(draw, check=True)
     with Database() as database:
         print_study(database)

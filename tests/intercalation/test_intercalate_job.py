@@ -1,6 +1,8 @@
 """Hosts and guests from names to stored candidates."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from ase.calculators.emt import EMT
@@ -11,9 +13,11 @@ from study_documents import relaxation
 
 from invdesflow.campaigns.builders import SummaryBuilder
 from invdesflow.crystals.symmetry import primitive
-from invdesflow.errors import CampaignError, ConfigurationError, IntercalationError, StructureError
+from invdesflow.errors import CampaignError, ConfigurationError, EspressoError, IntercalationError, StructureError
+from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.generation.documents import CandidateDocument
 from invdesflow.intercalation.account import IntercalateOutput
+from invdesflow.intercalation.charge_voids import ChargeSettings
 from invdesflow.intercalation.fillings import OrderingSettings, fill
 from invdesflow.intercalation.guests import GuestSettings
 from invdesflow.intercalation.hosts import HostSettings
@@ -23,6 +27,8 @@ from invdesflow.intercalation.voids import VoidSettings, find_voids
 from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.superconductors.catalogue import load_catalogue
 from invdesflow.superconductors.loading import load_catalogue_into
+
+DEBIAN_UPFS = Path("/usr/share/espresso/pseudo")
 
 
 @pytest.fixture
@@ -263,3 +269,30 @@ def test_a_host_that_a_gate_refuses_says_so(database, tmp_path):
     Structure(Lattice.cubic(0.9), ["Fe"], [[0, 0, 0]]).to(str(tmp_path / "dense.cif"))
     with pytest.raises(IntercalationError, match=r"^No host can take guests: Fe-Fe at 0\.90 A"):
         intercalate(str(tmp_path / "dense.cif"), guests=["Li"])
+
+
+@pytest.mark.skipif(
+    shutil.which("pw.x") is None or shutil.which("pp.x") is None or not DEBIAN_UPFS.is_dir(),
+    reason="Quantum ESPRESSO is not installed",
+)
+def test_voids_where_the_electrons_of_a_real_run_are_fewest(filled, tmp_path):
+    """In fcc aluminium the density is lowest in the octahedral void, where geometry puts it, too."""
+    aluminium = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.05), ["Al"], [[0, 0, 0]])
+    aluminium.to(str(tmp_path / "Al.cif"))
+    charge = {"protocol": "smoke", "family": str(DEBIAN_UPFS), "files": {"Al": "Al.pz-vbc.UPF"}}
+    maker = IntercalateMaker(
+        hosts=HostSettings(names=[str(tmp_path / "Al.cif")]),
+        guests=["Li"],
+        charge=ChargeSettings(**charge, overrides={"k_spacing": 0.5}),
+    )
+    (pair,) = run(maker).pairs
+    assert pair.sites == ["4b"]
+    steps = [task.program for task in filled.collection(EspressoTaskDocument).find({})]
+    assert sorted(steps) == ["pp.x", "pw.x"]
+    [density] = filled.collection(EspressoTaskDocument).find({"program": "pp.x"})
+    assert density.results["n_electrons"] == pytest.approx(3.0, abs=1e-3)
+
+
+def test_a_density_that_cannot_be_calculated_says_why(filled, tmp_path):
+    with pytest.raises(EspressoError, match="no pseudopotential of Cu"):
+        intercalate("K2CuH6", guests=["Li"], charge=ChargeSettings(family=str(tmp_path)))

@@ -53,6 +53,10 @@ def intercalate(
     by_energy: Annotated[
         bool, typer.Option("--by-energy", help="Try those voids first in which a guest has the lowest energy")
     ] = False,
+    by_charge: Annotated[
+        bool,
+        typer.Option("--by-charge", help="Voids are minima of the electron density; runs pw.x for each host"),
+    ] = False,
     cells: Annotated[int, typer.Option(min=1, help="Largest supercell of a partial filling, in cells of the host")] = 1,
     orderings: Annotated[int, typer.Option(min=1, help="Most symmetry-distinct orderings of one filling")] = 50,
     most: Annotated[int, typer.Option(min=1, help="Crystals with guests at most")] = 100,
@@ -66,12 +70,15 @@ def intercalate(
         bool, typer.Option("--verify", help="Calculate the best pairs with Quantum ESPRESSO and EPW")
     ] = False,
     verified: Annotated[int, typer.Option(min=1, help="Pairs that are calculated with --verify")] = 1,
-    protocol: Annotated[str, typer.Option(help="Of --verify: precise, paper, moderate, fast or smoke")] = "moderate",
+    protocol: Annotated[
+        str, typer.Option(help="Of Quantum ESPRESSO: precise, paper, moderate, fast or smoke")
+    ] = "moderate",
     family: Annotated[
-        str, typer.Option(help="Of --verify: family of pseudopotentials, or a folder of UPF files")
+        str, typer.Option(help="Of Quantum ESPRESSO: family of pseudopotentials, or a folder of UPF files")
     ] = "pseudodojo-pbe-standard",
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Of --verify: SETTING=VALUE of the protocol; repeatable")
+        list[str] | None,
+        typer.Option("--set", help="Of Quantum ESPRESSO: SETTING=VALUE of the protocol; repeatable"),
     ] = None,
     submit: Annotated[
         bool, typer.Option("--submit", help="Put the study on the FireWorks launchpad instead of running it here")
@@ -87,6 +94,7 @@ def intercalate(
     if not hosts and prototype is None:
         raise ConfigurationError("There is no host.", "Name one, or a whole family with --prototype.")
     pressure_gpa = _pressure_of(hosts or []) if pressure is None else pressure
+    overrides = settings_of(setting or [])
     parameters = {
         "study": {
             "intercalate": {
@@ -98,6 +106,7 @@ def intercalate(
                 "guests": _symbols(guests),
                 "fractions": fraction or [1.0],
                 "n_voids": voids,
+                "charge": {"protocol": protocol, "family": family, "overrides": overrides} if by_charge else None,
                 "refine": {"potential": potential, "model": model} if by_energy else None,
                 "orderings": {"max_cells": cells, "max_orderings": orderings},
                 "most": most,
@@ -109,7 +118,7 @@ def intercalate(
             "protocol": protocol,
             "family": family,
             "pressure_gpa": pressure_gpa,
-            "overrides": settings_of(setting or []),
+            "overrides": overrides,
         }
         if verify
         else None,

@@ -12,17 +12,17 @@ from invdesflow.crystals.symmetry import Symmetry, symmetry_of
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.calculation import Calculation
 from invdesflow.espresso.failure_notes import notes_failure
-from invdesflow.espresso.inputs import OUTDIR, PREFIX, namelists
 from invdesflow.espresso.outputs import PwOutput
 from invdesflow.espresso.parsers.volumetric import PeriodicFunction, read_periodic_function
-from invdesflow.espresso.pw_jobs import SAVE
-from invdesflow.espresso.tasks import Task, Way, link_files, perform, task_path
+from invdesflow.espresso.pp_runs import run_pp
+from invdesflow.espresso.tasks import task_path
 from invdesflow.makers import SettingsMaker
 
 __all__ = ["ElfMaker", "ElfOutput", "read_elf"]
 
-_RAW, _CUBE = "elf.dat", "elf.cube"
-_ELF, _THREE_DIMENSIONS, _GAUSSIAN_CUBE = 8, 3, 6  # numbers of pp.x
+_STEM = "elf"
+_CUBE = f"{_STEM}.cube"
+_ELF = 8  # number of pp.x
 _LARGEST_ASYMMETRY = 0.01
 
 
@@ -79,22 +79,9 @@ class ElfMaker(SettingsMaker):
         """
         structure = static.structure
         symmetry = symmetry_of(structure)
-        text = namelists(
-            {
-                "inputpp": {"prefix": PREFIX, "outdir": OUTDIR, "filplot": _RAW, "plot_num": _ELF},
-                "plot": {
-                    "nfile": 1,
-                    "filepp": [_RAW],
-                    "iflag": _THREE_DIMENSIONS,
-                    "output_format": _GAUSSIAN_CUBE,
-                    "fileout": _CUBE,
-                },
-            }
+        document = run_pp(
+            self.calculation, self.name, static, stem=_STEM, plot_num=_ELF, read=lambda path: _scalars(path, symmetry)
         )
-        pseudopotentials = self.calculation.pseudopotentials(structure)
-        task = Task(self.name, "pp.x", text, structure, pseudopotentials, (static.task_id,))
-        way = Way(lambda path: link_files(task_path(static.task_id) / SAVE, path / SAVE, ["*"]), superfluous=(_RAW,))
-        document = perform(task, self.calculation, lambda path: _scalars(path, symmetry), way)
         return ElfOutput(task_id=document.task_id, structure=structure, **document.results)
 
 

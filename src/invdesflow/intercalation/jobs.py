@@ -6,11 +6,13 @@ from itertools import islice
 from typing import NamedTuple
 
 from jobflow import job
+from pymatgen.core import Structure
 
 from invdesflow.database import Database
-from invdesflow.errors import CampaignError, IntercalationError, PotentialError, StructureError
+from invdesflow.errors import CampaignError, EspressoError, IntercalationError, PotentialError, StructureError
 from invdesflow.generation.gates import GateSettings
 from invdesflow.intercalation.account import Account, IntercalateOutput
+from invdesflow.intercalation.charge_voids import ChargeSettings, voids_by_charge
 from invdesflow.intercalation.documents import Pair
 from invdesflow.intercalation.fillings import FilledCrystal, OrderingSettings, SiteFilling, fill
 from invdesflow.intercalation.guests import GuestSettings, GuestVerdict, judge_guests, require_room
@@ -57,9 +59,11 @@ class IntercalateMaker(SettingsMaker):
     fillings
         In place of guests and fractions: Wyckoff position -> element -> share, for several guests at once.
     n_voids
-        Voids that guests are tried in, one after the other: the largest ones, or those of the lowest energy.
+        Voids that guests are tried in, one after the other: the largest, the emptiest, or those of the lowest energy.
+    charge
+        Take the minima of the electron density for the voids, emptiest first, from pw.x; none finds them by geometry.
     refine
-        Rank the voids by the energy of each guest in them; none ranks them by their room.
+        Rank the voids by the energy of each guest in them; none leaves them in their order.
     most
         Most crystals with guests in one round; none: no limit.
     voids, fit, orderings
@@ -74,6 +78,7 @@ class IntercalateMaker(SettingsMaker):
     fractions: list[float] = field(default_factory=lambda: [1.0])
     fillings: list[dict[str, dict[str, float]]] = field(default_factory=list)
     n_voids: int = 1
+    charge: ChargeSettings | None = None
     refine: RefineSettings | None = None
     most: int | None = 100
     voids: VoidSettings = field(default_factory=VoidSettings)
@@ -123,9 +128,9 @@ class IntercalateMaker(SettingsMaker):
             return
         account.host_ids.append(stored.candidate_id)
         try:
-            voids = find_voids(host.structure, self.voids)
+            voids = self._voids(host.structure)
             require_room(host.structure, voids, self.fit)
-        except (IntercalationError, StructureError) as error:
+        except (EspressoError, IntercalationError, StructureError) as error:
             account.fail(stored.candidate_id, [], [], _ROOM, error)
             return
         seen: set[str] = set()
@@ -141,6 +146,12 @@ class IntercalateMaker(SettingsMaker):
                         yield _pair(stored.candidate_id, guest.candidate_id, crystal)
             except (IntercalationError, StructureError) as error:
                 account.fail(stored.candidate_id, guests, sites, _ORDERINGS, error)
+
+    def _voids(self, structure: Structure) -> list[Void]:
+        if self.charge is None:
+            return find_voids(structure, self.voids)
+        found = voids_by_charge(structure, self.charge)
+        return [void for void in found if void.radius >= self.voids.min_radius_a]
 
     def _fillings(self, host: Host, voids: Sequence[Void], stored: Stored, work: _Round) -> Iterator[list[SiteFilling]]:
         """Yield what is to be put where; note the guests that do not fit."""

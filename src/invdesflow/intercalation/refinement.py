@@ -21,9 +21,17 @@ from invdesflow.intercalation.voids import Void, void_at
 from invdesflow.relaxation.potentials import Kind, load_calculator
 from invdesflow.relaxation.registered import find_registered_potential
 
-__all__ = ["EnergyRanking", "RefineSettings", "VoidCharge", "VoidEnergy", "refine_by_charge", "refine_by_energy"]
+__all__ = [
+    "BOHR_A",
+    "EnergyRanking",
+    "RefineSettings",
+    "VoidCharge",
+    "VoidEnergy",
+    "refine_by_charge",
+    "refine_by_energy",
+]
 
-_BOHR_A = physical_constants["Bohr radius"][0] / angstrom
+BOHR_A = physical_constants["Bohr radius"][0] / angstrom
 
 
 class RefineSettings(BaseModel):
@@ -195,7 +203,7 @@ def refine_by_charge(
             "The charge density belongs to another cell than the host.", "Give the crystal of the pw.x run."
         )
     # VolumetricData holds the density times the volume, like VASP's CHGCAR.
-    values = density.values / _BOHR_A**3 * structure.volume
+    values = density.values / BOHR_A**3 * structure.volume
     minima = ChargeInsertionAnalyzer(VolumetricData(structure, {"total": values})).filter_and_group(
         avg_radius=radius_a, max_avg_charge=max_density
     )
