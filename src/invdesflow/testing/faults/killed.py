@@ -1,6 +1,7 @@
 """kill -9 of the processes that work: a campaign, a worker of its pool, a rocket, a submission, a builder."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
@@ -54,33 +55,24 @@ _rocket = Moments(programs.rocket, put_on_queue)
 _submission = Moments(programs.submit, _campaign_arguments)
 
 
-def _kill_campaign(place: Place, random: Random) -> Outcome:
-    with place.world() as world:
-        moment = _campaign.kill_once(world, random)
-        lost = _lost_at_once(world)
-        lost += ended_well(_campaign.start(world))
-        return Outcome(moment, lost + losses_at_the_end(world, {_CAMPAIGN: STEPS}))
+def _kill(victim: Moments, mend: Callable[[Database], object], *finish: Moments) -> Callable[[Place, Random], Outcome]:
+    """Return what kills a process, mends what it left, and runs what has to finish the work."""
+
+    def run(place: Place, random: Random) -> Outcome:
+        with place.world() as world:
+            moment = victim.kill_once(world, random)
+            lost = _lost_at_once(world)
+            with world.database() as database:
+                mend(database)
+            for number, process in enumerate(finish):
+                lost += ended_well(process.start(world, f"finish-{number}"))
+            return Outcome(moment, lost + losses_at_the_end(world, {_CAMPAIGN: STEPS}))
+
+    return run
 
 
-def _kill_rocket(place: Place, random: Random) -> Outcome:
-    with place.world() as world:
-        moment = _rocket.kill_once(world, random)
-        lost = _lost_at_once(world)
-        with world.database() as database:
-            mend_queue(database)
-        lost += ended_well(_rocket.start(world))
-        return Outcome(moment, lost + losses_at_the_end(world, {_CAMPAIGN: STEPS}))
-
-
-def _kill_submission(place: Place, random: Random) -> Outcome:
-    with place.world() as world:
-        moment = _submission.kill_once(world, random)
-        lost = _lost_at_once(world)
-        with world.database() as database:
-            repair_all(database)
-        lost += ended_well(_submission.start(world))
-        lost += ended_well(_rocket.start(world, "rocket"))
-        return Outcome(moment, lost + losses_at_the_end(world, {_CAMPAIGN: STEPS}))
+def _nothing(_: Database) -> None:
+    """Mend nothing: the same command has to do."""
 
 
 def _kill_worker(place: Place, random: Random) -> Outcome:
@@ -161,9 +153,9 @@ def _lost_at_once(world: World) -> list[str]:
 
 
 KILLED = (
-    Scenario("kill -9 of the campaign process", _kill_campaign),
+    Scenario("kill -9 of the campaign process", _kill(_campaign, _nothing, _campaign)),
     Scenario("kill -9 of a worker process in a batch", _kill_worker),
-    Scenario("kill -9 of a rocket", _kill_rocket),
-    Scenario("kill -9 of a submission", _kill_submission),
+    Scenario("kill -9 of a rocket", _kill(_rocket, mend_queue, _rocket)),
+    Scenario("kill -9 of a submission", _kill(_submission, repair_all, _submission, _rocket)),
     Scenario("kill -9 of a builder in the middle of its update", _kill_builder),
 )
