@@ -7,8 +7,8 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Composition
-from pymatgen.symmetry.groups import SpaceGroup
 
+from invdesflow.crystals.space_groups import named_space_group
 from invdesflow.superconductors.prototypes import load_prototypes
 
 __all__ = ["PublishedCrystal", "PublishedValue", "Quantity", "load_published", "published_crystal"]
@@ -72,7 +72,7 @@ def published_crystal(reduced_formula: str, space_group_number: int | None) -> P
         prototype = load_prototypes()[crystal.prototype]
         if (
             Composition(crystal.formula) == wanted
-            and SpaceGroup(prototype.space_group).int_number == space_group_number
+            and named_space_group(prototype.space_group).int_number == space_group_number
         ):
             return crystal
     return None

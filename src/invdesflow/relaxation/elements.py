@@ -6,8 +6,8 @@ from importlib.resources import files
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Lattice, Structure
-from pymatgen.symmetry.groups import SpaceGroup
 
+from invdesflow.crystals.space_groups import named_space_group
 from invdesflow.errors import StructureError
 
 __all__ = ["ElementalCrystal", "elemental_crystals", "reference_structures"]
@@ -38,7 +38,7 @@ class ElementalCrystal(BaseModel):
     def structure(self) -> Structure:
         """Build the primitive cell."""
         b, c = self.b or self.a, self.c or self.a
-        system = SpaceGroup(self.space_group).crystal_system
+        system = named_space_group(self.space_group).crystal_system
         gamma = 120 if system in ("hexagonal", "trigonal") else 90
         lattice = Lattice.from_parameters(self.a, b, c, 90, self.beta or 90, gamma)
         crystal = Structure.from_spacegroup(

@@ -54,8 +54,8 @@ def write_labelled_set(
 
 def _rock_salt(metal: str, anion: str) -> Structure:
     a = 2.04 * (Element(metal).atomic_radius + Element(anion).atomic_radius)
-    cubic = Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), [metal, anion], [[0, 0, 0], [0.5] * 3])
-    return cubic.get_primitive_structure()
+    faces = Lattice([[0, a / 2, a / 2], [a / 2, 0, a / 2], [a / 2, a / 2, 0]])
+    return Structure(faces, [metal, anion], [[0, 0, 0], [0.5] * 3])
 
 
 def _coupling(metal: str, anion: str) -> tuple[float, float]:
