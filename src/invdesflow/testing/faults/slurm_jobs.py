@@ -38,7 +38,8 @@ def slurm_scenario(stack: ExitStack) -> Scenario:
 def _kill_job(slurm: Slurm, place: Place, random: Random) -> Outcome:
     with place.world() as world:
         arguments = put_on_queue(world, 0.3)
-        job = slurm.command("sbatch", "--parsable", str(_script(world, *arguments))).strip()
+        script = str(_script(world, *arguments))
+        job = slurm.command("sbatch", "--parsable", f"--output={world.folder}/slurm.log", script).strip()
         _wait_until_ready(slurm, job)
         moment = random.uniform(2.0, 9.0)
         time.sleep(moment)
