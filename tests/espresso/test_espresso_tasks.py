@@ -635,6 +635,14 @@ def test_a_run_whose_time_is_up_waits_for_the_next_job_and_goes_on_there(
     assert (folder / "out/state").read_text() == "kept\nkept\n"
     assert {"pw.out.1", "pw.in.1", "pw.in.2"} <= {path.name for path in folder.iterdir()}
     assert second.lost_core_hours >= first.core_hours
+    monkeypatch.delenv("INVDESFLOW_ESPRESSO_END_TIME")
+    get_settings.cache_clear()
+    pw_program.does(COMPLAINT)
+    with pytest.raises(EspressoError):
+        density_of(calculation)
+    [third] = database.collection(EspressoTaskDocument).find()
+    assert third.attempts == 3
+    assert "max_seconds" not in read_namelists(third.final_input)["control"]
 
 
 @pytest.mark.parametrize("why", ["no iteration began", "it was killed later"])

@@ -23,6 +23,7 @@ from invdesflow.espresso.costs import count_task
 from invdesflow.espresso.documents import EspressoTaskDocument
 from invdesflow.espresso.failures import Failure, default_input
 from invdesflow.espresso.handlers_pw import TimeHandler
+from invdesflow.espresso.input_files import patch_input
 from invdesflow.espresso.programs import Program, ranks_of
 from invdesflow.espresso.pseudopotentials import Pseudopotential
 from invdesflow.espresso.run_folder import RunFolder, task_folder
@@ -272,6 +273,7 @@ def _run(task: Task, calculation: Calculation, way: Way, folder: RunFolder) -> R
         _prepare(task, way, path)
     else:
         TimeHandler().act(path, stopped)
+        patch_input(path / stopped.input_name, {"control": {"max_seconds": None}})  # that was the time of another job
     begin_account(path, ranks, lost)
     record = run_program(
         task.program,
