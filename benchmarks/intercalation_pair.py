@@ -52,17 +52,7 @@ def main() -> None:
     Structure.from_spacegroup("Fm-3m", Lattice.cubic(LATTICE_CONSTANT_A), ["Pd"], [[0, 0, 0]]).to(str(host))
     changes = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
     invdesflow = Path(sys.executable).with_name("invdesflow")
-    calculate = [
-        invdesflow,
-        "intercalate",
-        host,
-        "--guests",
-        "H",
-        "--campaign",
-        CAMPAIGN,
-        "--pressure",
-        str(options.pressure),
-    ]
+    calculate = [invdesflow, "intercalate", host, "--guests", "H", "--pressure", str(options.pressure)]
     calculate += ["--campaign", CAMPAIGN, "--verify", "--protocol", "fast"]
     subprocess.run([*calculate, "--family", options.family.resolve(), *changes], check=True)
     if options.figures:

@@ -4,7 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pymatgen.symmetry.groups import SpaceGroup
+
+# A check that nobody watches tries the same examples every time; --hypothesis-profile=default tries others.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 pytest_plugins = ["invdesflow.testing.generator", "invdesflow.testing.local_server", "invdesflow.testing.slurm"]
 

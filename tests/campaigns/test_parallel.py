@@ -187,7 +187,7 @@ NODES = st.lists(ONE, min_size=1, max_size=10)
 
 
 @given(nodes=NODES, seed=st.integers(0, 1000))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_job_runs_unless_it_depends_on_a_failure(
     nodes: list[tuple[str, bool, set[int]]], seed: int, memory: JobStore, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

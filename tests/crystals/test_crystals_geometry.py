@@ -30,7 +30,7 @@ def test_contact_is_closest_by_radius_and_not_by_distance():
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_contact_equals_a_search_over_all_images(seed):
     rng = np.random.default_rng(seed)
     lattice = Lattice.from_parameters(*rng.uniform(2.0, 9.0, 3), *rng.uniform(60, 115, 3))

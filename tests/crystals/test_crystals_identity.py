@@ -75,7 +75,7 @@ def far_from_edges(structure):
 
 
 @given(crystals(), st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_identifier_does_not_depend_on_how_the_crystal_is_written(structure, seed):
     if not far_from_edges(structure):
         return

@@ -183,7 +183,7 @@ def test_nothing_is_printed(perovskite, tmp_path, capsys):
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_damaged_files_read_or_fail_cleanly(data):
     structure = Structure(Lattice.cubic(3.3), ["Nb", "N"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     file_format = data.draw(st.sampled_from(sorted(FORMATS)))

@@ -109,7 +109,7 @@ def test_no_window_freezes_more_states_than_there_are_functions(core: list[float
 
 
 @given(seed=st.integers(0, 10_000), window=st.floats(0.1, 20.0), fermi=st.floats(-5.0, 8.0))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_window_freezes_too_much_in_any_bands(seed: int, window: float, fermi: float) -> None:
     random = np.random.default_rng(seed)
     orbitals = shell("X", 1, 0) + shell("X", 2, 1)

@@ -26,7 +26,7 @@ def ways_by_hand(multiplicities, amounts):
     return found
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.lists(st.sampled_from([1, 2, 3, 4, 6]), min_size=1, max_size=6),
     st.dictionaries(st.integers(1, 9), st.integers(1, 4), min_size=1, max_size=3),
@@ -73,7 +73,7 @@ def test_many_ways_end():
     assert Counter(chosen.tolist()) == {1: 10, 2: 10}
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.sets(st.integers(1, 100), max_size=5), st.integers(5, 8), st.integers(0, 1000))
 def test_required_elements_get_orbits_of_their_own(required, n_orbits, seed):
     random = np.random.default_rng(seed)

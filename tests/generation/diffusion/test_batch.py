@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invdesflow.generation.diffusion.batch import Frames, size_batches
@@ -11,7 +11,6 @@ from invdesflow.generation.diffusion.templates import Template
 sizes = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=60)
 
 
-@settings(deadline=None)
 @given(sizes, st.integers(1, 500), st.integers(1, 12), st.integers(0, 100))
 def test_every_crystal_is_in_one_batch_and_limits_are_kept(sizes, most_pairs, most_crystals, seed):
     n_atoms, n_orbits = np.array(sizes).T
@@ -38,7 +37,7 @@ def test_equal_sizes_stay_in_order():
 def test_padding_adds_no_atoms():
     templates = [Template(225, ("a",)), Template(14, ("a", "e", "e")), Template(221, ("a", "b", "c"))]
     together = Frames.of(templates)
-    parameters = torch.rand((3, 3, 3))
+    parameters = torch.rand((3, 3, 3), generator=torch.Generator().manual_seed(0))
     atoms = together.atoms(together.representatives(parameters))
     for row, template in enumerate(templates):
         cell = template.arrays()

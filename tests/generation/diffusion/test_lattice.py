@@ -28,7 +28,7 @@ def cell(family: str, lengths: tuple[float, float, float], angles: tuple[float, 
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lengths=st.tuples(length, length, length), angles=st.tuples(angle, angle, angle), seed=st.integers(0, 1000))
 def test_masks_hold_for_every_cell_of_the_family_in_any_orientation(family, lengths, angles, seed):
     lattice = cell(family, lengths, angles)

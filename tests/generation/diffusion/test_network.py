@@ -18,7 +18,7 @@ from invdesflow.generation.diffusion.templates import Template
 # The rutile type, a general position, a polar group with free z, a rhombohedral and a face-centred one.
 TEMPLATES = [(136, "af"), (14, "aee"), (99, "abc"), (166, "abh"), (225, "ace"), (1, "aa"), (6, "abc"), (194, "adf")]
 
-relaxed = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def double(frames: Frames) -> Frames:

@@ -1,5 +1,6 @@
 """kill -9 of Slurm's job, which takes its rocket with it."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -43,15 +44,13 @@ def _kill_job(slurm: Slurm, place: Place, random: Random) -> Outcome:
         _wait_until_ready(slurm, job)
         moment = random.uniform(2.0, 9.0)
         time.sleep(moment)
-        state = slurm.command("squeue", "--noheader", "--states=all", "--format=%T", "--jobs", job).strip()
-        slurm.command("scancel", "--signal=KILL", "--full", job)
-        _wait_until_gone(slurm, job)
+        alive = _kill(slurm, job)
+        _wait_until_gone(slurm)
         with world.database() as database:
             mend_queue(database)
         lost = ended_well(world.start(programs.rocket, *arguments, name="finish"))
-        return Outcome(
-            f"{moment:.2f} s after its start ({state.lower()})", lost + losses_at_the_end(world, {"cheap": STEPS})
-        )
+        said = f"{moment:.2f} s after its start" + ("" if alive else ", when it had ended")
+        return Outcome(said, lost + losses_at_the_end(world, {"cheap": STEPS}))
 
 
 def _script(world: World, launchpad: Path, folder: Path) -> Path:
@@ -63,10 +62,25 @@ def _script(world: World, launchpad: Path, folder: Path) -> Path:
 
 
 def _wait_until_ready(slurm: Slurm, job: str) -> None:
-    _wait(lambda: slurm.command("squeue", "--noheader", "--format=%T", "--jobs", job).strip() == "RUNNING", "begin")
+    _wait(lambda: _runs(slurm, job), "begin")
 
 
-def _wait_until_gone(slurm: Slurm, job: str) -> None:
+def _runs(slurm: Slurm, job: str) -> bool:
+    return slurm.command("squeue", "--noheader", "--states=all", "--format=%T", "--jobs", job).strip() == "RUNNING"
+
+
+def _kill(slurm: Slurm, job: str) -> bool:
+    """Kill the job; return whether it still ran."""
+    try:
+        slurm.command("scancel", "--signal=KILL", "--full", job)
+    except subprocess.CalledProcessError:
+        if _runs(slurm, job):
+            raise
+        return False
+    return True
+
+
+def _wait_until_gone(slurm: Slurm) -> None:
     _wait(lambda: not slurm.command("squeue", "--noheader", "--format=%T").strip(), "end")
 
 
