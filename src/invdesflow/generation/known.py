@@ -18,10 +18,12 @@ class KnownInDatabase:
     ----------
     database
         Where to look.
+    candidates
+        Whether candidates count as known.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, *, candidates: bool = True) -> None:
+        self._database, self._candidates = database, candidates
         self._fetched: set[str] = set()
         self._index = CrystalIndex()
 
@@ -35,8 +37,9 @@ class KnownInDatabase:
             self._index.add(Crystal(known.superconductor_id, "superconductors", known.structure))
         for reference in self._database.collection(ReferenceDocument).find(criteria):
             self._index.add(Crystal(reference.reference_id, "references", reference.structure))
-        for candidate in self._database.collection(CandidateDocument).find(criteria | {"status": "accepted"}):
-            self._index.add(Crystal(candidate.candidate_id, "candidates", candidate.structure))
+        if self._candidates:
+            for candidate in self._database.collection(CandidateDocument).find(criteria | {"status": "accepted"}):
+                self._index.add(Crystal(candidate.candidate_id, "candidates", candidate.structure))
         self._fetched.update(missing)
 
     def has_formula(self, formula: str) -> bool:

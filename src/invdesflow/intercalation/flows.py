@@ -53,7 +53,8 @@ class IntercalationMaker(SettingsMaker):
         crystals = made.output.candidate_ids
         relaxed = self.relax.make([crystals], campaign, campaign_round)
         relaxation_ids = relaxed.output.relaxation_ids
-        screened = self.screen.make([crystals], relaxation_ids, campaign, campaign_round)
+        # Host and crystals with guests are compared with each other by intention, known or not.
+        screened = self.screen.make([crystals], relaxation_ids, campaign, campaign_round, distinct=False)
         phonons = self.phonons.make(crystals, relaxation_ids, campaign, campaign_round)
         studied = self.study.make(
             made.output.pairs, relaxation_ids, phonons.output.phonon_ids, campaign, campaign_round

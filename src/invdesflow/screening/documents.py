@@ -25,8 +25,10 @@ def screening_identifier(
     models: dict[str, ModelReference],
     thresholds: Thresholds,
     mu_star: float,
+    *,
+    distinct: bool = True,
 ) -> str:
-    """Identify a screening by the structure, the models, the thresholds and mu*."""
+    """Identify a screening by the structure, the models, the thresholds, mu* and whether duplicates are refused."""
     return content_hash(
         "scr",
         {
@@ -35,6 +37,7 @@ def screening_identifier(
             "models": {kind: model.digest for kind, model in models.items()},
             "thresholds": thresholds.model_dump(),
             "mu_star": mu_star,
+            "distinct": distinct,
         },
     )
 

@@ -9,6 +9,7 @@ __all__ = [
     "Thresholds",
     "classifier_gate",
     "domain_gate",
+    "duplicate_gate",
     "formation_energy_gate",
     "hull_gate",
     "passes",
@@ -77,6 +78,11 @@ def domain_gate(domain_distance: float | None, missing_reason: str | None = None
     """Flag a candidate outside the training domain of the Tc model (distance above 1); it is not rejected for that."""
     result = _at_most("training_domain", domain_distance, 1.0, "", missing_reason)
     return result.model_copy(update={"rejecting": False})
+
+
+def duplicate_gate(match: str) -> GateResult:
+    """Refuse a candidate that relaxed into a crystal that is there already, such as ``cand-1f2e of candidates``."""
+    return GateResult(gate="duplicate", value=1.0, unit="", threshold=0.0, passed=False, reason=f"relaxes into {match}")
 
 
 def passes(gates: list[GateResult]) -> bool:

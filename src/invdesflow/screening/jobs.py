@@ -24,12 +24,14 @@ from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.relaxation.entries import stored_entries
 from invdesflow.relaxation.hull import Stability, assess_stability
 from invdesflow.screening.assessment import Assessment, ModelFiles, assess, model_references
+from invdesflow.screening.distinctness import relaxed_into
 from invdesflow.screening.documents import ModelReference, ScreeningDocument, screening_identifier
 from invdesflow.screening.gates import (
     GateResult,
     Thresholds,
     classifier_gate,
     domain_gate,
+    duplicate_gate,
     formation_energy_gate,
     hull_gate,
     passes,
@@ -66,12 +68,15 @@ class ScreeningSubject:
         The crystal.
     stability
         Its formation energy and energy above the hull; none where it was not relaxed.
+    match
+        The crystal that it relaxed into, if that was there already.
     """
 
     candidate_id: str
     relaxation_id: str | None
     structure: Structure
     stability: Stability | None
+    match: str | None = None
 
     @property
     def formation_energy_ev_per_atom(self) -> float | None:
@@ -93,7 +98,8 @@ class ScreeningSubject:
 class ScreenMaker(SettingsMaker):
     """Ask the models about candidates and hold the answers against the gates.
 
-    1. Place each converged relaxation on the hull of everything relaxed with the same potential and pressure.
+    1. Place each converged relaxation on the hull of everything relaxed with the same potential and pressure, and look
+       whether it is a crystal that is there already.
     2. Ask every model, many crystals in one pass: is it a superconductor, its formation energy, its Tc, and what the
        electron-phonon calculation would cost.
     3. Decide gate by gate and store the decision with its reasons. A model that is missing, and a crystal that a model
@@ -124,6 +130,7 @@ class ScreenMaker(SettingsMaker):
         relaxation_ids: dict[str, str] | None,
         campaign: str,
         campaign_round: int,
+        distinct: bool = True,
     ) -> ScreeningOutput:
         """Screen the candidates of one round.
 
@@ -136,6 +143,8 @@ class ScreenMaker(SettingsMaker):
             they were proposed.
         campaign, campaign_round
             The round, for the provenance.
+        distinct
+            Whether a candidate that relaxed into a crystal that is there already is refused.
 
         Raises
         ------
@@ -153,9 +162,9 @@ class ScreenMaker(SettingsMaker):
             batches = (
                 [
                     document.model_copy(update={"provenance": provenance})
-                    for document in self._screen(batch, files, references, database.settings.workers)
+                    for document in self._screen(batch, files, references, database.settings.workers, distinct)
                 ]
-                for batch in _batches(database, asked, relaxation_ids)
+                for batch in _batches(database, asked, relaxation_ids, distinct)
             )
             written = write_behind(batches, database.collection(ScreeningDocument).upsert)
             for document in track((document for batch, _ in written for document in batch), "screening", len(asked)):
@@ -176,10 +185,11 @@ class ScreenMaker(SettingsMaker):
         files: ModelFiles,
         references: dict[str, ModelReference],
         workers: int,
+        distinct: bool,
     ) -> Iterator[ScreeningDocument]:
         structures = [subject.structure for subject in subjects]
         assessments = assess(structures, files, self.mu_star, workers)
-        yield from screen(subjects, assessments, references, self.thresholds, self.mu_star)
+        yield from screen(subjects, assessments, references, self.thresholds, self.mu_star, distinct=distinct)
 
 
 def screen(
@@ -188,6 +198,8 @@ def screen(
     models: dict[str, ModelReference],
     thresholds: Thresholds,
     mu_star: float,
+    *,
+    distinct: bool = True,
 ) -> Iterator[ScreeningDocument]:
     """Hold candidates against the gates.
 
@@ -203,6 +215,8 @@ def screen(
         What they must meet.
     mu_star
         Coulomb pseudopotential of the predicted Tc.
+    distinct
+        Whether duplicates were looked for.
 
     Yields
     ------
@@ -214,7 +228,9 @@ def screen(
         superconductor, energy, tc = assessment.superconductor, assessment.formation_energy, assessment.tc
         coverage = None if subject.stability is None else subject.stability.coverage
         yield ScreeningDocument(
-            screening_id=screening_identifier(subject.candidate_id, subject.relaxation_id, models, thresholds, mu_star),
+            screening_id=screening_identifier(
+                subject.candidate_id, subject.relaxation_id, models, thresholds, mu_star, distinct=distinct
+            ),
             candidate_id=subject.candidate_id,
             relaxation_id=subject.relaxation_id,
             reduced_formula=subject.structure.composition.reduced_formula,
@@ -250,6 +266,8 @@ def _highest_tc_first(document: ScreeningDocument) -> tuple[bool, float, str]:
 
 def _gates(subject: ScreeningSubject, assessment: Assessment, thresholds: Thresholds) -> Iterator[GateResult]:
     superconductor, energy, tc = assessment.superconductor, assessment.formation_energy, assessment.tc
+    if subject.match is not None:
+        yield duplicate_gate(subject.match)
     if thresholds.superconductor_probability is not None:
         yield classifier_gate(
             superconductor.probability,
@@ -284,13 +302,13 @@ def _model_files(database: Database, choices: Mapping[Kind, str]) -> dict[Kind, 
 
 
 def _batches(
-    database: Database, asked: Sequence[str], relaxation_ids: dict[str, str] | None
+    database: Database, asked: Sequence[str], relaxation_ids: dict[str, str] | None, distinct: bool
 ) -> Iterator[list[ScreeningSubject]]:
     for piece in grouper(asked, _BATCH):
         if relaxation_ids is None:
             yield list(_proposed(database, piece))
         else:
-            yield list(_relaxed(database, {candidate: relaxation_ids[candidate] for candidate in piece}))
+            yield list(_relaxed(database, {candidate: relaxation_ids[candidate] for candidate in piece}, distinct))
 
 
 def _proposed(database: Database, candidate_ids: Iterable[str]) -> Iterator[ScreeningSubject]:
@@ -298,14 +316,16 @@ def _proposed(database: Database, candidate_ids: Iterable[str]) -> Iterator[Scre
         yield ScreeningSubject(candidate.candidate_id, None, candidate.structure, None)
 
 
-def _relaxed(database: Database, relaxation_ids: dict[str, str]) -> Iterator[ScreeningSubject]:
+def _relaxed(database: Database, relaxation_ids: dict[str, str], distinct: bool) -> Iterator[ScreeningSubject]:
     criteria = {"relaxation_id": {"$in": list(relaxation_ids.values())}, "converged": True}
     relaxations = {found.relaxation_id: found for found in database.collection(RelaxationDocument).find(criteria)}
     stability = _stability(database, list(relaxations.values()))
+    matches = relaxed_into(database, list(relaxations.values())) if distinct else {}
     for candidate_id, relaxation_id in relaxation_ids.items():
         if relaxation_id in relaxations:
             structure = relaxations[relaxation_id].final_structure
-            yield ScreeningSubject(candidate_id, relaxation_id, structure, stability[relaxation_id])
+            energies, match = stability[relaxation_id], matches.get(relaxation_id)
+            yield ScreeningSubject(candidate_id, relaxation_id, structure, energies, match)
 
 
 def _stability(database: Database, relaxations: list[RelaxationDocument]) -> dict[str, Stability]:
