@@ -1,6 +1,7 @@
 """What runs where, what was lost, why it failed; running it again, cancelling. Real rockets on a real queue."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -310,6 +311,19 @@ def invoke(*arguments: str) -> list[dict]:
     return json.loads(result.stdout)
 
 
+def test_fireworks_settings_say_what_is_lost(tmp_path):
+    """FireWorks reads its settings once for each process."""
+    settings = tmp_path / "FW_config.yaml"
+    asked = "from invdesflow.campaigns.launching.lost import usual_silence; print(usual_silence().total_seconds())"
+    for text, expected in (("RUN_EXPIRATION_SECS: 1800", 1800.0), ("DECODE_MONTY: false", 4 * 3600.0)):
+        settings.write_text(text)
+        environment = os.environ | {"FW_CONFIG_FILE": str(settings)}
+        said = subprocess.run(
+            [sys.executable, "-c", asked], env=environment, capture_output=True, text=True, check=True
+        )
+        assert float(said.stdout) == expected
+
+
 def test_the_command_line(database, queue, submit, rocket, tmp_path):
     _, broken, last = submit(*chain(tmp_path))
     rocket()
@@ -319,6 +333,7 @@ def test_the_command_line(database, queue, submit, rocket, tmp_path):
     assert invoke("rerun", str(broken)) == [{"firework_ids": [broken], "still_running": [], "stopped_process": None}]
     queue.checkout_fw(FWorker(), str(tmp_path))
     found = [{"kind": "run", "firework_id": broken, "state": "RUNNING", "mended": False}]
+    assert invoke("lost", "--patience", "0.3") == []
     assert invoke("lost", "--hours", "0", "--patience", "0.3") == found
     assert invoke("lost", "--hours", "0", "--patience", "0.3", "--rerun") == [found[0] | {"mended": True}]
     assert invoke("lost", "--hours", "0", "--patience", "0.3") == []

@@ -60,18 +60,26 @@ def list_(
 @app.command()
 def lost(
     rerun: Annotated[bool, typer.Option("--rerun", help="Mend it, so that rockets finish the work.")] = False,
-    hours: Annotated[float, typer.Option(min=0.0, help="A run is lost when nothing was heard of it for so long.")] = 4,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="A run is lost when nothing was heard of it for so long; by default RUN_EXPIRATION_SECS of FireWorks' "
+            "settings: half an hour with those of `hpc init`, else 4 hours.",
+        ),
+    ] = None,
     patience: Annotated[float, typer.Option(min=0.0, help="Seconds to look at what may be written just now.")] = 10,
     json: JsonFlag = False,
 ) -> None:
     """Find what nobody works on any more: runs, reservations, locks and half-written changes of the queue."""
     from invdesflow.campaigns.launching.launchpad import launchpad_of
-    from invdesflow.campaigns.launching.lost import find_lost, mend
+    from invdesflow.campaigns.launching.lost import find_lost, mend, usual_silence
     from invdesflow.database import Database
 
+    silence = usual_silence() if hours is None else timedelta(hours=hours)
     with Database() as database:
         launchpad = launchpad_of(database)
-        found = find_lost(launchpad, database.address, timedelta(hours=hours), timedelta(seconds=patience))
+        found = find_lost(launchpad, database.address, silence, timedelta(seconds=patience))
         if rerun:
             mend(launchpad, database.address, found)
     if json:

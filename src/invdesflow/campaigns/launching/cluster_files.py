@@ -33,7 +33,7 @@ LAUNCHPAD_LOC: {launchpad}
 WFLOCK_EXPIRATION_SECS: 60
 WFLOCK_EXPIRATION_KILL: true
 # A running firework tells every five minutes that it lives; after half an hour of silence, in which the database may be
-# restarted, it counts as lost (`invdesflow runs lost --hours 0.5`). The defaults are one hour and four.
+# restarted, it counts as lost (`invdesflow runs lost`). The defaults are one hour and four.
 PING_TIME_SECS: 300
 RUN_EXPIRATION_SECS: 1800
 # Between two looks for new work (the default, 60 s, is long for fireworks of seconds), and between two submissions.

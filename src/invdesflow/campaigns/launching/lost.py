@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from fireworks import LaunchPad
+from fireworks import LaunchPad, fw_config
 
 from invdesflow.database.failures import driver_errors
 
-__all__ = ["Kind", "Lost", "find_lost", "mend", "queue_time", "release_locks"]
+__all__ = ["Kind", "Lost", "find_lost", "mend", "queue_time", "release_locks", "usual_silence"]
 
 Kind = Literal["lock", "submission", "update", "reservation", "run", "outage"]
 """What was lost.
@@ -84,6 +84,11 @@ def find_lost(launchpad: LaunchPad, address: str, silence: timedelta, patience: 
             half_written &= set(_half_written(launchpad))
         silent = _silent(launchpad, silence or -_AHEAD)
         return [*sorted(half_written), *sorted(silent), *sorted(_failed_in_an_outage(launchpad))]
+
+
+def usual_silence() -> timedelta:
+    """Return after how much silence FireWorks' settings (``FW_CONFIG_FILE``) call a run lost."""
+    return timedelta(seconds=fw_config.RUN_EXPIRATION_SECS)
 
 
 def mend(launchpad: LaunchPad, address: str, lost: Sequence[Lost]) -> None:
