@@ -20,7 +20,7 @@ from invdesflow.intercalation.documents import (
     StructureChange,
 )
 from invdesflow.intercalation.mode_matching import FollowedMode
-from invdesflow.intercalation.study import ranked
+from invdesflow.intercalation.ranking import ranked
 from invdesflow.relaxation.documents import PotentialReference
 from invdesflow.relaxation.relaxation import RelaxationSettings
 

@@ -9,10 +9,11 @@ import synthetic_study as synthetic
 
 from invdesflow.cli.intercalate import _rows
 from invdesflow.intercalation.documents import CouplingChange
+from invdesflow.intercalation.ranking import ranked_pairs
 from invdesflow.plotting.files import write_figure
 from invdesflow.plotting.intercalation_map import best_pair, guest_name, host_guest_map
 from invdesflow.plotting.intercalation_modes import gamma_modes_figure
-from invdesflow.plotting.intercalation_page import ranked_pairs, study_figures, study_page
+from invdesflow.plotting.intercalation_page import study_figures, study_page
 from invdesflow.plotting.intercalation_pairs import bands_side_by_side, coupling_split_figure, side_by_side
 from invdesflow.plotting.intercalation_table import missing_values, study_rows
 
@@ -200,7 +201,7 @@ def test_an_unstable_crystal_has_no_gain_whatever_was_predicted():
     assert "1 without a gain" in seen
     [crossed] = host_guest_map([study]).data[1].customdata
     assert crossed == "K2GaCuH6: from first principles: dynamically unstable"
-    assert [row["source"] for row in _rows(study)] == ["model", "first principles: dynamically unstable"]
+    assert [row["source"] for row in _rows([study])] == ["model", "first principles: dynamically unstable"]
 
 
 def test_page_of_one_host_before_first_principles(studies):

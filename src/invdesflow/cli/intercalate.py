@@ -12,7 +12,7 @@ from invdesflow.cli.report import ReportOption
 from invdesflow.cli.submit import submit_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from invdesflow.campaigns.recipes import Recipe
     from invdesflow.intercalation.documents import Compared, IntercalationStudyDocument, StabilityChange
@@ -146,7 +146,7 @@ def _run(recipe: "Recipe", report_path: Path | None, json: bool) -> None:
     if json:
         print_json(study.model_dump(mode="json") for study in studies)
         return
-    print_table([row for study in studies for row in _rows(study)], _COLUMNS)
+    print_table(_rows(studies), _COLUMNS)
     say(account)
     for warning in dict.fromkeys(warning for study in studies for warning in study.warnings):
         say(warning)
@@ -208,8 +208,10 @@ def campaign_name(hosts: list[str] | None, prototype: str | None, parameters: "M
     return f"intercalation-{kept}"[:55] + content_hash("", parameters)[:9]
 
 
-def _rows(study: "IntercalationStudyDocument") -> list[dict[str, Any]]:
+def _rows(studies: "Sequence[IntercalationStudyDocument]") -> list[dict[str, Any]]:
     """Return one row of the table for each pair, the largest gain of Tc first."""
+    from invdesflow.intercalation.ranking import ranked_pairs
+
     return [
         {
             "host": study.host_formula,
@@ -224,7 +226,7 @@ def _rows(study: "IntercalationStudyDocument") -> list[dict[str, Any]]:
             "gain": _signed(pair.tc_k.difference, "+.3g"),
             "source": ": ".join(filter(None, ("first principles" if pair.verified else "model", pair.verdict))),
         }
-        for pair in study.pairs
+        for study, pair in ranked_pairs(studies)
     ]
 
 

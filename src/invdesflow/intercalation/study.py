@@ -38,7 +38,7 @@ from invdesflow.relaxation.documents import RelaxationDocument
 from invdesflow.screening.documents import ScreeningDocument
 from invdesflow.screening.phonon_documents import PhononDocument
 
-__all__ = ["KnownCrystal", "StudySettings", "compare_pair", "ranked"]
+__all__ = ["KnownCrystal", "StudySettings", "compare_pair"]
 
 T = TypeVar("T")
 Arrays = Mapping[str, NDArray[Any]]
@@ -161,21 +161,6 @@ def compare_pair(
         coupling=coupling,
         coupling_phonons=coupling_phonons,
     )
-
-
-def ranked(pairs: list[PairComparison]) -> list[PairComparison]:
-    """Sort pairs: the largest gain of Tc first, then those where it is unknown, by their predicted or known Tc."""
-
-    def order(one: PairComparison) -> tuple[float, float, str]:
-        tc = one.tc_k
-        unknown = float("inf")
-        return (
-            unknown if tc.difference is None else -tc.difference,
-            unknown if tc.guest is None else -tc.guest,
-            one.pair.guest_id,
-        )
-
-    return sorted(pairs, key=order)
 
 
 def _latest_status(calculations: Sequence[ElectronPhononDocument]) -> str | None:

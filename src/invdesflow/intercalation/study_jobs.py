@@ -32,8 +32,9 @@ from invdesflow.intercalation.known_crystals import (
 )
 from invdesflow.intercalation.mode_matching import network_element
 from invdesflow.intercalation.potential_errors import lattice_warnings
+from invdesflow.intercalation.ranking import ranked
 from invdesflow.intercalation.reasons import value_or_reason
-from invdesflow.intercalation.study import KnownCrystal, StudySettings, compare_pair, ranked
+from invdesflow.intercalation.study import KnownCrystal, StudySettings, compare_pair
 from invdesflow.makers import SettingsMaker
 from invdesflow.progress import track
 from invdesflow.relaxation.documents import RelaxationDocument

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from invdesflow.intercalation.documents import IntercalationStudyDocument, PairComparison
 from invdesflow.intercalation.published import PublishedCrystal, published_crystal
+from invdesflow.intercalation.ranking import ranked_pairs
 from invdesflow.plotting.intercalation_map import guest_name, host_guest_map
 from invdesflow.plotting.intercalation_modes import gamma_modes_figure
 from invdesflow.plotting.intercalation_pairs import (
@@ -21,7 +22,7 @@ from invdesflow.plotting.intercalation_pairs import (
 from invdesflow.plotting.intercalation_table import Missing, Row, missing_values, study_rows
 from invdesflow.plotting.pages import render_page
 
-__all__ = ["ranked_pairs", "study_figures", "study_page"]
+__all__ = ["study_figures", "study_page"]
 
 _COLUMNS = 6
 _WHOSE = ("host", "guest")
@@ -103,16 +104,6 @@ def study_figures(
             for name, figure in _pair_figures(study, pair, calculations, bands):
                 figures[f"{name}-{number}-{rank}"] = figure
     return figures
-
-
-def ranked_pairs(
-    studies: Sequence[IntercalationStudyDocument],
-) -> list[tuple[IntercalationStudyDocument, PairComparison]]:
-    """Return the pairs of all studies, the largest gain of Tc first, unknown ones last."""
-    pairs = [(study, pair) for study in studies for pair in study.pairs]
-    return sorted(
-        pairs, key=lambda both: -(float("-inf") if both[1].tc_k.difference is None else both[1].tc_k.difference)
-    )
 
 
 @dataclass(frozen=True)
