@@ -145,6 +145,16 @@ def test_coupling_is_compared_and_split():
     assert sum(atom.lambda_ for atom in change.guest_atoms if atom.element == "H") == pytest.approx(0.9, rel=1e-2)
 
 
+def test_what_has_not_converged_is_compared_and_says_so():
+    reason = "Tc still changes with the interpolated mesh: 80, 68 K."
+    before, its = calculation(HOST, 0.6, 16.0)
+    after, others = calculation(GUEST, 1.8, 68.0, status="not_converged", reason=reason)
+    change = compare_coupling(before, after, (its, others), ["Ga"])
+    assert change.lambda_.difference == pytest.approx(1.2)
+    assert (change.host_status, change.guest_status) == ("completed", "not_converged")
+    assert change.doubts == [f"K2GaCuH6: {reason}"]
+
+
 def half_filled():
     double = CELLS[GUEST].copy()
     double.make_supercell([[1, 0, 0], [0, 1, 0], [0, 0, 2]])

@@ -201,7 +201,20 @@ def test_an_unstable_crystal_has_no_gain_whatever_was_predicted():
     assert "1 without a gain" in seen
     [crossed] = host_guest_map([study]).data[1].customdata
     assert crossed == "K2GaCuH6: from first principles: dynamically unstable"
-    assert [row["source"] for row in _rows([study])] == ["model", "first principles: dynamically unstable"]
+    assert [row["source"] for row in _rows([study])] == ["predicted", "first principles: dynamically unstable"]
+
+
+def test_what_has_not_converged_is_said_wherever_its_gain_is(studies):
+    settled = studies[0].pairs[0]
+    changes = {"guest_status": "not_converged", "doubts": ["K2GaCuH6: Tc still changes with the mesh."]}
+    doubtful = settled.model_copy(update={"coupling": settled.coupling.model_copy(update=changes)})
+    assert (settled.basis, doubtful.basis) == ("first principles", "first principles, not converged")
+    study = synthetic.study("K2CuH6", [doubtful])
+    seen = texts(study_page([study]))
+    assert "Not converged: K2GaCuH6: Tc still changes with the mesh." in seen
+    assert seen.count("first principles, not converged") == 2  # the tile of the best pair, and the ranking
+    assert "first principles, not converged" in str(host_guest_map([study]).data[0].customdata)
+    assert [row["source"] for row in _rows([study])] == ["first principles, not converged"]
 
 
 def test_page_of_one_host_before_first_principles(studies):

@@ -224,7 +224,7 @@ def _rows(studies: "Sequence[IntercalationStudyDocument]") -> list[dict[str, Any
             "softening": _change(pair.phonons.softest_thz, ".1f"),
             "tc": _change(pair.tc_k, ".3g"),
             "gain": _signed(pair.tc_k.difference, "+.3g"),
-            "source": ": ".join(filter(None, ("first principles" if pair.verified else "model", pair.verdict))),
+            "source": pair.basis,
         }
         for study, pair in ranked_pairs(studies)
     ]

@@ -63,6 +63,7 @@ def compare_coupling(
         protocol=host.protocol_label,
         host_status=host.status,
         guest_status=guest.status,
+        doubts=[f"{one.reduced_formula}: {one.reason}" for one in (host, guest) if one.status == "not_converged"],
         lambda_=Compared.of(host.lambda_, guest.lambda_, reason),
         omega_log_mev=Compared.of(host.omega_log_mev, guest.omega_log_mev, reason),
         dos_per_ev=_densities((host, guest), n_cells, reason or uncounted),

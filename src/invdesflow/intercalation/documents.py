@@ -218,6 +218,7 @@ class CouplingChange(BaseModel):
     protocol: str | None = Field(description="of both calculations; none where there are none at equal settings")
     host_status: str | None = Field(description="of the host's calculation; none where there is none")
     guest_status: str | None
+    doubts: list[str] = Field(default_factory=list, description="why a calculation is said not to be converged")
     lambda_: Compared
     omega_log_mev: Compared
     dos_per_ev: Compared = Field(description="N(E_F) for each cell of the host, both spins (1/eV)")
@@ -311,6 +312,16 @@ class PairComparison(BaseModel):
     def verified(self) -> bool:
         """Whether that Tc, or that there is none, comes from first principles."""
         return self.tc_k is not self.prediction.tc_k
+
+    @property
+    def basis(self) -> str:
+        """Name what that Tc, or that there is none, rests on."""
+        if self.verdict:
+            return f"first principles: {self.verdict}"
+        if not self.verified:
+            return "predicted"
+        unsettled = "not_converged" in (self.coupling.host_status, self.coupling.guest_status)
+        return "first principles, not converged" if unsettled else "first principles"
 
 
 def study_id(host_id: str, potential: PotentialReference, settings: RelaxationSettings) -> str:

@@ -118,9 +118,8 @@ def _hover(study: IntercalationStudyDocument, pair: PairComparison | None) -> st
     tc = pair.tc_k
     if tc.difference is None:
         return str(escape(f"{pair.formula}: {tc.reason}"))
-    how = "from first principles" if pair.verified else "predicted"
     host, guest = formula_html(study.host_formula), formula_html(pair.formula)
-    return f"{host} {tc.host:.3g} K → {guest} {tc.guest:.3g} K<br>{how}"
+    return f"{host} {tc.host:.3g} K → {guest} {tc.guest:.3g} K<br>{pair.basis}"
 
 
 def _by_number(name: str) -> tuple[int, str]:

@@ -71,6 +71,7 @@ def study_page(
         gaining=[pair for pair in known if (pair.tc_k.difference or 0.0) > 0.0],
         cards=[card for number, study in enumerate(studies) for card in [_card(number, study, top)]],
         warnings=list(dict.fromkeys(warning for study in studies for warning in study.warnings)),
+        doubts=list(dict.fromkeys(doubt for _, pair in pairs for doubt in pair.coupling.doubts)),
         potentials=sorted({f"{study.potential.kind} {study.potential.model}" for study in studies}),
         guest_name=guest_name,
         groupby=_by_group,
