@@ -1,6 +1,7 @@
 """The local database server: ``mongod`` where it is installed, else ``secantusd-py``, on loopback."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -52,22 +53,23 @@ class _Record:
     port: int
 
     @classmethod
-    def of(cls, process: psutil.Process, storage: Path) -> Self | None:
+    def of(cls, pid: int, storage: Path) -> Self | None:
         """Describe a process if it is a server on this storage folder.
 
         Its command line says so. A process id alone could belong to somebody else by now, and the time at which a
         process began moves when the clock is set.
         """
         try:
+            process = psutil.Process(pid)
             command = process.cmdline()
             alive = process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
+        except (psutil.Error, ValueError):  # a damaged pid file may name any number
             return None
         values = dict(pairwise(command))
         for engine, option in _STORAGE_OPTIONS.items():
             folder, port = values.get(option), values.get("--port", "")
             if alive and folder is not None and port.isdigit() and Path(folder).resolve() == storage.resolve():
-                return cls(process.pid, engine, int(port))
+                return cls(pid, engine, int(port))
         return None
 
 
@@ -126,9 +128,9 @@ class LocalServer:
             record = self._record()
             if record is not None:
                 self._check_port(record)
-                self._wait_until_up(psutil.Process(record.pid))  # the command that started it may have been interrupted
+                self._wait_until_up(record.pid)  # the command that started it may have been interrupted
                 return False
-            if self._port_is_taken():
+            if self._is_taken(self.port):
                 raise DatabaseError(
                     f"Another program already listens on {self.address}; the local database cannot start there.",
                     "Stop it, or copy stores/local.yaml, change the port in the copy, and set INVDESFLOW_STORES to it.",
@@ -141,7 +143,7 @@ class LocalServer:
                 process.kill()
                 process.wait()
                 raise
-            self._wait_until_up(process)
+            self._wait_until_up(process.pid)
             return True
 
     def stop(self) -> bool:
@@ -163,30 +165,28 @@ class LocalServer:
             record = self._record()
             if record is None:
                 self._pid_file.unlink(missing_ok=True)
-                if self._port_is_taken():
+                if self._is_taken(self.port):
                     raise DatabaseError(
                         f"What listens on {self.address} is not the local database in {self.data_dir}; it runs on.",
                         "Set INVDESFLOW_DATA_DIR to its folder if it is another one of ours.",
                     )
                 return False
-            process = psutil.Process(record.pid)
-            process.send_signal(signal.SIGTERM)
-            if not self._ends(process, _STOP_TIMEOUT_S):
+            if not self._ends(record, signal.SIGTERM, _STOP_TIMEOUT_S):
                 # secantusdb stops inside its signal handler, where it may wait for a lock that its start holds.
-                self._note(f"Process {process.pid} did not stop within {_STOP_TIMEOUT_S:.0f} s and was killed.")
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-                if not self._ends(process, _KILL_TIMEOUT_S):
+                self._note(f"Process {record.pid} did not stop within {_STOP_TIMEOUT_S:.0f} s and was killed.")
+                if not self._ends(record, signal.SIGKILL, _KILL_TIMEOUT_S):
                     raise DatabaseError(
-                        f"The local database (process {process.pid}) cannot be stopped.", f"Look at {self.log}."
+                        f"The local database (process {record.pid}) cannot be stopped.", f"Look at {self.log}."
                     )
             self._pid_file.unlink(missing_ok=True)
             return True
 
-    def _ends(self, process: psutil.Process, seconds: float) -> bool:
-        """Wait until our server is gone; a zombie has stopped, though nobody has reaped it."""
+    def _ends(self, record: _Record, request: signal.Signals, seconds: float) -> bool:
+        """Ask our server to end; wait until it is gone, reaped or not, and its last thread has let go of the port."""
+        with suppress(ProcessLookupError):
+            os.kill(record.pid, request)
         deadline = time.monotonic() + seconds
-        while _Record.of(process, self._storage) is not None:
+        while _Record.of(record.pid, self._storage) is not None or self._is_taken(record.port):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
@@ -211,10 +211,10 @@ class LocalServer:
     def _record(self) -> _Record | None:
         """Find our server: the process that the pid file names, else whichever works on our storage folder."""
         try:
-            named = [psutil.Process(int(json.loads(self._pid_file.read_text())["pid"]))]
-        except (OSError, ValueError, TypeError, KeyError, psutil.Error):
+            named = [int(json.loads(self._pid_file.read_text())["pid"])]
+        except (OSError, ValueError, TypeError, KeyError):
             named = []
-        found = (_Record.of(process, self._storage) for process in chain(named, psutil.process_iter()))
+        found = (_Record.of(pid, self._storage) for pid in chain(named, psutil.pids()))
         return next(filter(None, found), None)
 
     def _write(self, record: _Record) -> None:
@@ -229,10 +229,10 @@ class LocalServer:
                 "Stop it (invdesflow db stop), or set INVDESFLOW_DATA_DIR to another folder.",
             )
 
-    def _port_is_taken(self) -> bool:
+    def _is_taken(self, port: int) -> bool:
         with socket.socket() as probe:
             probe.settimeout(1.0)
-            return probe.connect_ex((self.host, self.port)) == 0
+            return probe.connect_ex((self.host, port)) == 0
 
     def _command(self) -> tuple[str, list[str]]:
         self._storage.mkdir(exist_ok=True)
@@ -266,9 +266,10 @@ class LocalServer:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.data_dir, start_new_session=True
             )
 
-    def _wait_until_up(self, process: psutil.Process) -> None:
+    def _wait_until_up(self, pid: int) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
         try:
+            process = psutil.Process(pid)
             while process.status() != psutil.STATUS_ZOMBIE:
                 # Ours, not somebody else's who took the port in between; and it answers: a server that is told to stop
                 # between listening and serving may hang.
@@ -277,7 +278,7 @@ class LocalServer:
                     return
                 if time.monotonic() > deadline:
                     raise DatabaseError(
-                        f"The local database (process {process.pid}) is not up after {_START_TIMEOUT_S:.0f} s.",
+                        f"The local database (process {pid}) is not up after {_START_TIMEOUT_S:.0f} s.",
                         f"It may be recovering its data: wait, run the command again, or look at {self.log}.",
                     )
                 time.sleep(0.05)
@@ -300,7 +301,7 @@ class LocalServer:
         return lines[-1][:300] if lines else "it said nothing."
 
     def _version(self) -> str | None:
-        if not self._port_is_taken():
+        if not self._is_taken(self.port):
             return None
         try:
             client: MongoClient[dict[str, object]] = MongoClient(self.host, self.port, serverSelectionTimeoutMS=2000)
