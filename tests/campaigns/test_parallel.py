@@ -263,7 +263,7 @@ from invdesflow.campaigns.parallel import run_parallel
 
 if __name__ == "__main__":
     folder, stores = sys.argv[1:]
-    jobs = [step(folder, f"step {n}", seconds=60.0) for n in range(6)]
+    jobs = [step(folder, f"step {n}", seconds=600.0) for n in range(6)]
     try:
         run_parallel(Flow(jobs), Path(stores), 2)
     except KeyboardInterrupt:
@@ -298,7 +298,7 @@ def test_nothing_goes_on_after_the_end_of_the_main_process(way: str, database: D
             process.send_signal(signal.SIGINT)
         case "kill -9":
             process.kill()
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert "Traceback" not in said
     assert ("stopped by Ctrl-C" in said) == (way != "kill -9")
     wait_until(lambda: processes_of(folder) == [])

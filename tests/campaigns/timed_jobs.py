@@ -42,7 +42,7 @@ def step(folder: str, name: str, after: object = None, seconds: float = 0.0) -> 
 def meet(folder: str, name: str, others: Sequence[str]) -> str:
     """Wait until the others have begun: together they end only if they run at the same time."""
     _note(folder, name, begin=time.monotonic())
-    limit = time.monotonic() + 60.0
+    limit = time.monotonic() + 300.0
     while not all(Path(folder, f"{other}.json").exists() for other in others):
         if time.monotonic() > limit:
             raise EspressoError(f"{name} is alone.")

@@ -153,6 +153,7 @@ def _end_with(parent: int) -> None:
     """End this worker when its parent ends, however that happens; the program that it runs then ends, too."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for our parent, which ends us before we begin another job
     if os.getppid() != parent:  # it ended before we could ask
         sys.exit(1)
 
