@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from invdesflow.errors import EspressoError
 from invdesflow.espresso.guard import LOCK_NAME, SECONDS_TO_END
 
-__all__ = ["FINISHED", "RAN", "RunFolder", "task_folder"]
+__all__ = ["FINISHED", "RAN", "RunFolder", "task_folder", "wait_for_guard"]
 
 FINISHED = "finished.json"
 RAN = "ran.json"
@@ -111,14 +111,21 @@ def task_folder(root: Path, task_id: str) -> Iterator[RunFolder]:
         raise EspressoError(f"{who} works in {path}.", "Wait until it has finished, or stop it.") from None
     try:
         owner.write_text(f"Process {os.getpid()} on {socket.gethostname()}")
-        _wait_for_guard(path)
+        wait_for_guard(path)
         yield RunFolder(path)
     finally:
         owner.unlink(missing_ok=True)
         lock.release()
 
 
-def _wait_for_guard(path: Path) -> None:
+def wait_for_guard(path: Path) -> None:
+    """Wait until what an earlier process started in a folder has ended, which it does soon after that process.
+
+    Raises
+    ------
+    EspressoError
+        If it does not end.
+    """
     try:
         with FileLock(path / LOCK_NAME, timeout=_SECONDS_FOR_A_GUARD):
             pass

@@ -1,13 +1,12 @@
 """Tiny DPA models learn EMT: killed and continued, fine-tuned, and kept from what would spoil them."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
@@ -91,16 +90,19 @@ def test_the_input_is_what_deepmd_accepts(architecture, tmp_path):
 
 
 def killed_training(frames, folder):
-    """Train in a process of its own and kill it once a checkpoint is there."""
+    """Train in a process of its own and kill it, and the program that it guards, once a checkpoint is there."""
     write_frames(folder.with_suffix(".xyz"), frames)
     arguments = [str(folder.with_suffix(".xyz")), TINY.model_dump_json(), str(folder)]
     process = subprocess.Popen([sys.executable, "-c", _TRAIN, *arguments], start_new_session=True)
     deadline = time.monotonic() + 300
-    while not (folder / "checkpoint").is_file() and process.poll() is None and time.monotonic() < deadline:
+    while not (folder / "checkpoint").is_file():
+        assert process.poll() is None
+        assert time.monotonic() < deadline, "there is no checkpoint"
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
+    _, program, *_ = psutil.Process(process.pid).children(recursive=True)  # its guard would let it go on for a moment
+    process.kill()
+    program.kill()
     process.wait()
-    time.sleep(1)  # until the guard has seen it
 
 
 @pytest.fixture(scope="module")

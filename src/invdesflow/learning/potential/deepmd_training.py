@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from invdesflow.errors import LearningError, PotentialError
+from invdesflow.espresso.run_folder import wait_for_guard
 from invdesflow.learning.potential.deepmd_data import elements_of, frames_digest, write_systems
 from invdesflow.learning.potential.deepmd_input import DpaSettings, training_input
 from invdesflow.learning.potential.deepmd_program import last_checkpoint, loss_curve, require_finite, run_dp, step_of
@@ -98,6 +99,8 @@ def train_potential(
     LearningError
         If the frames cannot be trained on (`check_frames`), the parent has seen a held-out composition, the folder is
         of another training or in use, the training diverges, or deepmd-kit fails.
+    EspressoError
+        If deepmd-kit, as an earlier process started it, still runs in the folder.
     """
     frames = check_frames(frames, held_out)
     before = Seen() if parent is None else Seen.of_file(parent.checkpoint)
@@ -109,6 +112,7 @@ def train_potential(
     try:
         with FileLock(folder / ".lock", timeout=0):
             _claim(folder, question)
+            wait_for_guard(folder)
             if not (folder / CARD).is_file():
                 _train(frames, settings, folder, parent)
                 require_finite(folder)
