@@ -67,7 +67,7 @@ def test_a_rocket_takes_over_the_lock_of_one_that_was_killed(place: Place) -> No
             database.raw["workflows"].update_one({}, {"$set": {"locked": True}})
         (world.folder / "FW_config.yaml").write_text("WFLOCK_EXPIRATION_SECS: 1\nWFLOCK_EXPIRATION_KILL: true\n")
         rocket = world.rlaunch(launchpad, folder, {"FW_CONFIG_FILE": str(world.folder / "FW_config.yaml")})
-        assert rocket.wait(90) == 0
+        assert rocket.wait(280) == 0
         assert losses_at_the_end(world, {"cheap": 1}) == []
 
 

@@ -25,7 +25,7 @@ from invdesflow.testing.faults.world import Place, World
 __all__ = ["KILLED", "PATIENCE", "STEPS", "mend_queue", "put_on_queue"]
 
 STEPS = 4
-PATIENCE = timedelta(seconds=0.3)
+PATIENCE = timedelta(seconds=0.3)  # enough where nobody works any more
 _CAMPAIGN = "cheap"
 _WORKER_LIMIT_S = 60.0
 _CANDIDATES = 40
@@ -39,10 +39,10 @@ def put_on_queue(world: World, pause_s: float = 0.02, n_steps: int = STEPS) -> t
     return launchpad, world.folder / "launches"
 
 
-def mend_queue(database: Database, silence: timedelta = timedelta(0)) -> None:
+def mend_queue(database: Database, silence: timedelta = timedelta(0), patience: timedelta = PATIENCE) -> None:
     """Do what ``invdesflow runs lost --rerun`` does, until nothing is lost."""
     launchpad = launchpad_of(database)
-    while lost := find_lost(launchpad, database.address, silence, PATIENCE):
+    while lost := find_lost(launchpad, database.address, silence, patience):
         mend(launchpad, database.address, lost)
 
 

@@ -24,9 +24,9 @@ _CAMPAIGN = "cheap"
 _SMALL_MB, _LARGE_MB = 150, 600
 _PAYLOAD = 400_000
 _PATIENCE_MS = 10_000
-_FULL_LIMIT_S = 60.0
+_FULL_LIMIT_S = 250.0
 _WRITING_S = 1.0
-_UNMOUNT_LIMIT_S = 20.0
+_UNMOUNT_LIMIT_S = 60.0
 _REFUSED = 3  # exit code of a command whose database fails
 
 
