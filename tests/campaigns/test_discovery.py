@@ -128,13 +128,13 @@ def test_an_interrupted_campaign_is_continued_by_the_same_command(database, reci
         time.sleep(0.2)
     workers = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(how)
-    output, error = process.communicate(timeout=60)
+    output, error = process.communicate(timeout=300)
     assert process.returncode in (-signal.SIGKILL, 130)
     assert output == ""
     assert how == signal.SIGKILL or error == (
         "error: Interrupted. Finished work is stored; the same command continues.\n"
     )
-    _, alive = psutil.wait_procs(workers, timeout=20)
+    _, alive = psutil.wait_procs(workers, timeout=120)
     assert not alive
     stored = {row["relaxation_id"]: row["created_at"] for row in database.raw["relaxations"].find()}
     assert stored

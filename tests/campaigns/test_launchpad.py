@@ -1,6 +1,5 @@
 """FireWorks on the documents' database: files that name it with credentials and TLS, and what must hold none."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -28,10 +27,10 @@ ROOT = Path(__file__).parents[2]
 PASSWORD = "s3cret-Passw0rd"
 
 
-def run(command, folder, *, shell=False):
-    """Run a command to its end and return what it printed."""
+def run(command, folder, *, shell=False, answer=""):
+    """Run a command to its end, answering what it asks, and return what it printed."""
     done = subprocess.run(
-        command, shell=shell, cwd=folder, capture_output=True, text=True, timeout=300, check=False, env=os.environ
+        command, shell=shell, cwd=folder, input=answer, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -72,8 +71,8 @@ def test_the_file_at_the_top_level_names_the_local_database(database, tmp_path):
 def test_what_lpad_resets_has_our_indexes_too(database, tmp_path):
     file = launch_files(database).launchpad
     database.raw["fw_id_assigner"].drop()
-    today = time.strftime("%Y-%m-%d")
-    run([BIN / "lpad", "-l", file, "reset", "--password", today], tmp_path)
+    # Not with its password, the day, which may end meanwhile.
+    run([BIN / "lpad", "-l", file, "reset"], tmp_path, answer=f"{database.store_file.docs_store.database}\n")
     assert "spec.candidate_id_1" in database.raw["fireworks"].index_information()
     assert "metadata.campaign_1" in database.raw["workflows"].index_information()
 
@@ -155,7 +154,7 @@ def serve(folder, port, *arguments):
     ca = {"tls": True, "tlsCAFile": str(folder / "certificate.pem")} if "--auth" in arguments else {}
     for _ in range(300):
         try:
-            with MongoClient("127.0.0.1", port, serverSelectionTimeoutMS=200, **ca) as client:
+            with MongoClient("127.0.0.1", port, serverSelectionTimeoutMS=2000, **ca) as client:
                 client.admin.command("ping")
                 return process
         except PyMongoError:

@@ -44,7 +44,7 @@ def serve(folder: Path, *arguments: str, **options: Any) -> tuple[subprocess.Pop
     )
     for _ in range(300):
         try:
-            with MongoClient("127.0.0.1", port, serverSelectionTimeoutMS=200, **options) as client:
+            with MongoClient("127.0.0.1", port, serverSelectionTimeoutMS=2000, **options) as client:
                 client.admin.command("ping")
                 return process, port
         except PyMongoError:

@@ -77,7 +77,7 @@ def test_nobody_works_where_a_program_still_runs(tmp_path, monkeypatch):
     monkeypatch.setattr("invdesflow.espresso.run_folder._SECONDS_FOR_A_GUARD", 0.2)
     folder = tmp_path / "scf-1"
     folder.mkdir()
-    first = guarded(folder, "sh", "-c", "touch started; sleep 60")
+    first = guarded(folder, "sh", "-c", "touch started; sleep 600")
     while not (folder / "started").exists():
         assert first.poll() is None
     assert guarded(folder, "true").wait() == guard.FOLDER_IN_USE
@@ -90,8 +90,8 @@ def test_nobody_works_where_a_program_still_runs(tmp_path, monkeypatch):
 
 
 def test_the_guard_ends_what_a_program_leaves_behind(tmp_path):
-    status = guarded(tmp_path, "bash", "-c", "(setsid bash -c 'echo $$ > pid; sleep 60' &) ; sleep 0.5; exit 3").wait()
-    assert status == 3
+    leaves = "(setsid bash -c 'echo $$ > pid; sleep 600' &); until [ -s pid ]; do sleep 0.1; done; exit 3"
+    assert guarded(tmp_path, "bash", "-c", leaves).wait() == 3
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
 
 

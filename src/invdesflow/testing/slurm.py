@@ -30,7 +30,7 @@ __all__ = ["Slurm", "end_slurm", "running_slurm", "slurm", "why_not"]
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "sinfo")
 _ADMINISTRATOR_PATH = "/usr/sbin:/sbin"  # not always on the PATH of a user
-_START_TIMEOUT_S = 30.0
+_START_TIMEOUT_S = 120.0
 _SECONDS_TO_END_ORDERLY = 5.0
 _ADMINISTRATOR = 0
 
