@@ -62,11 +62,11 @@ def _script(world: World, launchpad: Path, folder: Path) -> Path:
 
 
 def _wait_until_ready(slurm: Slurm, job: str) -> None:
-    _wait(lambda: _runs(slurm, job), "begin")
+    _wait(lambda: _state(slurm, job) != "PENDING", "begin")
 
 
-def _runs(slurm: Slurm, job: str) -> bool:
-    return slurm.command("squeue", "--noheader", "--states=all", "--format=%T", "--jobs", job).strip() == "RUNNING"
+def _state(slurm: Slurm, job: str) -> str:
+    return slurm.command("squeue", "--noheader", "--states=all", "--format=%T", "--jobs", job).strip()
 
 
 def _kill(slurm: Slurm, job: str) -> bool:
@@ -74,7 +74,7 @@ def _kill(slurm: Slurm, job: str) -> bool:
     try:
         slurm.command("scancel", "--signal=KILL", "--full", job)
     except subprocess.CalledProcessError:
-        if _runs(slurm, job):
+        if _state(slurm, job) == "RUNNING":
             raise
         return False
     return True
